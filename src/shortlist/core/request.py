@@ -1,0 +1,121 @@
+"""A request, the candidates it passes through, and the answer.
+
+Inside, candidates are columns over catalogue rows, never objects; ids appear when the answer is
+written. One request or a batch goes through the same functions, and a batch equals its singles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
+    import pyarrow
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request for a shortlist.
+
+    Attributes:
+        user: the user's id; empty for somebody without one.
+        item: the id of the item whose neighbours are wanted (`similar`); None for `recommend`.
+        k: how many items to return, 1 to 1,000.
+        where: a filter expression over item attributes; empty for none.
+        exclude: ids of items that must not be returned.
+        now: the instant the request is made at, microseconds; 0 for this instant. Histories and
+            statistics are as of just before it.
+        seen: whether items of the user's history may be returned; None for the project's setting.
+        explain: whether the answer carries sources and features of each item.
+    """
+
+    user: str = ""
+    item: str | None = None
+    k: int = 10
+    where: str = ""
+    exclude: Sequence[str] = ()
+    now: int = 0
+    seen: bool | None = None
+    explain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What retrieval found for one request, merged: every row once.
+
+    Attributes:
+        rows: `int32[n]` catalogue rows, best first by fused rank.
+        scores: `float32[sources, n]`, each source's own score, 0 where it did not return the row.
+        ranks: `float32[sources, n]`, 1 / (rank + 1) with rank counted from 0 within the source,
+            0 where it did not return the row.
+        sources: the names of the sources, in the order of the first axis.
+    """
+
+    rows: NDArray[np.int32]
+    scores: NDArray[np.float32]
+    ranks: NDArray[np.float32]
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shortlist:
+    """The answer to one request: parallel columns, best first.
+
+    Attributes:
+        ids: item ids.
+        scores: `float32[n]`, the ranker's score (or the fused retrieval score without a ranker).
+        rows: `int32[n]` catalogue rows.
+        release: the id of the release that answered.
+        request: a unique id of this answer; impressions are logged under it.
+        explain: per item the sources and features, when the request asked for it.
+    """
+
+    ids: list[str]
+    scores: NDArray[np.float32]
+    rows: NDArray[np.int32]
+    release: str
+    request: str
+    explain: list[dict[str, Mapping[str, float]]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def to_arrow(self) -> pyarrow.Table:
+        """A table with columns `item` and `score`."""
+        import pyarrow as pa
+
+        return pa.table({"item": pa.array(self.ids, pa.string()), "score": self.scores})
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """A pandas frame with columns `item` and `score` (needs `shortlist[pandas]`)."""
+        frame: pandas.DataFrame = self.to_arrow().to_pandas()
+        return frame
+
+    def to_polars(self) -> polars.DataFrame:
+        """A polars frame with columns `item` and `score` (needs `shortlist[polars]`)."""
+        import polars as pl
+
+        frame = pl.from_arrow(self.to_arrow())
+        assert isinstance(frame, pl.DataFrame)
+        return frame
+
+
+class Pipeline(Protocol):
+    """The online request path as the offline side sees it (evaluation, training rows).
+
+    Offline code never imports the online package; the composition root hands it one of these.
+    """
+
+    def retrieve(self, requests: Sequence[Request]) -> list[Candidates]:
+        """Candidates of each request, before ranking."""
+        ...
+
+    def recommend(self, requests: Sequence[Request]) -> list[Shortlist]:
+        """The answer to each request."""
+        ...

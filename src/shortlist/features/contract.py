@@ -1,0 +1,91 @@
+"""A feature is one object that owns both of its sides.
+
+Offline: an Ibis expression joined as of the request, on any engine. Online: a column computed for
+one request's candidates. Both see only what happened strictly before the request's instant, and
+`tests/features` holds them equal at every event of a replayed log.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.core.catalogue import Catalogue
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+HISTORY = 100
+"""User features look at this many of the user's newest interactions."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One request as the online side of features sees it.
+
+    Attributes:
+        now: the request's instant, microseconds.
+        rows: `int32[n]` candidate rows.
+        history_rows: `int32[h]`, the catalogue rows of the user's newest interactions strictly
+            before `now`, oldest first, h at most `HISTORY`, no unknown rows.
+        history_times: `int64[h]`, their times.
+        scores: source name → `float32[n]`, as in `core.Candidates`.
+        ranks: source name → `float32[n]`, as in `core.Candidates`.
+        catalogue: the release's items.
+        items: item columns as of the start of `now`'s hour, name → `float32[items]`.
+    """
+
+    now: int
+    rows: NDArray[np.int32]
+    history_rows: NDArray[np.int32]
+    history_times: NDArray[np.int64]
+    scores: dict[str, NDArray[np.float32]]
+    ranks: dict[str, NDArray[np.float32]]
+    catalogue: Catalogue
+    items: dict[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class AsOf:
+    """What the offline side joins.
+
+    Attributes:
+        log: interactions: user, item (rows), time.
+        requests: request (int64), user (row), time; one line per request.
+        candidates: request, item, and `score:<source>`, `rank:<source>`; one line per candidate.
+        catalogue: item (row) and one column per attribute that a feature needs (keywords as
+            arrays of text).
+    """
+
+    log: ir.Table
+    requests: ir.Table
+    candidates: ir.Table
+    catalogue: ir.Table
+
+
+class Feature(Protocol):
+    """One column of the ranker's input."""
+
+    @property
+    def name(self) -> str:
+        """The feature's name, stable: rankers refer to it."""
+        ...
+
+    @property
+    def default(self) -> float:
+        """The value where there is nothing to compute from (no history, no price); finite."""
+        ...
+
+    def offline(self, at: AsOf) -> ir.Table:
+        """A table (request, item, <name>) or (request, <name>) or (item, <name>), as of requests.
+
+        A line that is missing, or a null, means the default.
+        """
+        ...
+
+    def online(self, view: View, out: NDArray[np.float32]) -> None:
+        """Write the column into `out`, `float32[n]`."""
+        ...

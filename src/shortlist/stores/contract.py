@@ -1,0 +1,95 @@
+"""State that outlives a release: what every store promises.
+
+Histories keep item *keys* (`core.vocabulary.item_key`), not rows, so they mean the same under
+every release. Implementations: memory (tests, evaluation), SQLite (default), Redis (by URL).
+`shortlist.testing.stores` holds the contract suites that all of them run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+EVENT = np.dtype([("item", "<u8"), ("time", "<i8"), ("kind", "<u4")])
+"""One event of a user, 20 bytes: item key, microseconds, `kind_code` of the event's kind."""
+
+Events = NDArray[np.void]
+
+
+def kind_code(kind: str) -> int:
+    """A stable 32-bit code of an event kind (XXH32), the same under every configuration."""
+    from xxhash import xxh32_intdigest
+
+    return xxh32_intdigest(kind.encode())
+
+
+class HistoryStore(Protocol):
+    """The last events of every user, and the recent events of everybody.
+
+    Only events that count (positive weight) belong here; impressions do not.
+    """
+
+    capacity: int
+    """How many events of a user are kept: the newest."""
+
+    def read(self, users: Sequence[str], before: NDArray[np.int64] | None = None) -> list[Events]:
+        """The events of each user, oldest first, `EVENT[h]`; empty for a user never seen.
+
+        `before[i]` keeps only the events of `users[i]` with a time strictly before it (the last
+        `capacity` of those, where older ones are still kept).
+        """
+        ...
+
+    def append(self, users: Sequence[str], events: Events) -> int:
+        """Add `events[i]` to the history of `users[i]`, durable when it returns.
+
+        An event that is there already (same item, time and kind) is not added again. Returns how
+        many were added. Also remembers them for `since`.
+        """
+        ...
+
+    def load(self, histories: Iterable[tuple[Sequence[str], NDArray[np.int64], Events]]) -> None:
+        """Merge whole histories, in batches `(users, offsets[len(users) + 1], events)`.
+
+        The bulk way from the log: same result as `append`, but `since` does not see them.
+        """
+        ...
+
+    def since(self, time: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        """Item keys and times of appended events at or after a time, oldest first."""
+        ...
+
+    def forget_recent(self, before: int) -> None:
+        """Drop what `since` remembers from before a time (a release now holds it)."""
+        ...
+
+    def close(self) -> None:
+        """Release connections and files."""
+        ...
+
+
+class AvailabilityStore(Protocol):
+    """Items hidden while serving; a change holds for every process from when the call returns."""
+
+    def hide(self, ids: Sequence[str]) -> None:
+        """Never show these items again, durable when it returns."""
+        ...
+
+    def show(self, ids: Sequence[str]) -> None:
+        """Undo `hide`, durable when it returns."""
+        ...
+
+    def version(self) -> int:
+        """A number that differs after every change by any process; cheap, asked at each request."""
+        ...
+
+    def hidden(self) -> NDArray[np.uint64]:
+        """Keys of all hidden items."""
+        ...
+
+    def close(self) -> None:
+        """Release connections and files."""
+        ...
