@@ -1,0 +1,30 @@
+"""From millions of items to a ranked shortlist.
+
+project = shortlist.Project("movies")
+project.train()
+engine = project.open()
+engine.recommend(user="42", k=20, where='language == "ko" and price < 100')
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from shortlist.online.engine import Engine
+    from shortlist.project import Project
+
+__all__ = ["Engine", "Project"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the API at first use: the command line answers `--help` without it."""
+    if name == "Project":
+        from shortlist.project import Project
+
+        return Project
+    if name == "Engine":
+        from shortlist.online.engine import Engine
+
+        return Engine
+    raise AttributeError(f"module 'shortlist' has no attribute {name!r}")

@@ -53,6 +53,16 @@ class Column:
         """The code of a keyword; -1 when no item has it."""
         return self._codes.get(term, -1)
 
+    def lists(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """The codes of each item of a keyword or keywords column: `int64[n + 1]`, `int32[m]`."""
+        codes = self.arrays["codes"]
+        if self.kind == "keywords":
+            return self.arrays["offsets"], codes
+        present = codes >= 0
+        offsets = np.zeros(len(codes) + 1, np.int64)
+        np.cumsum(present, out=offsets[1:])
+        return offsets, codes[present]
+
     def value(self, row: int) -> Value:
         """The value at a row as a plain Python value; None when it is missing."""
         arrays = self.arrays

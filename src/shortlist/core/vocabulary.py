@@ -1,9 +1,9 @@
 """`Vocabulary`: item ids (strings of any kind) bound early to catalogue rows (int32).
 
 Rows are stable: a vocabulary only ever grows, so a known id keeps its row in every later release.
-Lookups go through a 64-bit key (XXH3 of the UTF-8 bytes), sorted and memory-mapped, so that
-worker processes share one copy and no Python dictionary of millions of ids exists. Stores that
-outlive a release (user histories) keep keys, not rows.
+Lookups go through a 64-bit key (`core.keys`), sorted and memory-mapped, so that worker processes
+share one copy and no Python dictionary of millions of ids exists. Stores that outlive a release
+(user histories) keep keys, not rows.
 """
 
 from __future__ import annotations
@@ -14,22 +14,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from xxhash import xxh3_64_intdigest
 
 from shortlist.core.errors import DataError
 from shortlist.core.jit import kernel
+from shortlist.core.keys import concatenate, decode, item_keys, keys_of
 
 UNKNOWN = -1
-
-
-def item_key(id: str) -> int:
-    """The 64-bit key of an id."""
-    return xxh3_64_intdigest(id.encode("utf-8", "surrogatepass"))
-
-
-def item_keys(ids: Iterable[str]) -> NDArray[np.uint64]:
-    """The 64-bit keys of ids, `uint64[n]`."""
-    return np.fromiter((item_key(id) for id in ids), np.uint64)
 
 
 class Vocabulary:
@@ -43,7 +33,7 @@ class Vocabulary:
         rows: NDArray[np.int32],
     ) -> None:
         self._blob, self._offsets, self._keys, self._rows = blob, offsets, keys, rows
-        self._buffer = memoryview(blob.data) if len(blob) else memoryview(b"")
+        self._separable = not bool((blob == 0).any())
 
     @classmethod
     def of(cls, ids: Sequence[str]) -> Vocabulary:
@@ -53,11 +43,8 @@ class Vocabulary:
             DataError: an id occurs twice, or two ids share a 64-bit key (about one chance in
                 16 million for a catalogue of 1.5 million items).
         """
-        encoded = [id.encode("utf-8", "surrogatepass") for id in ids]
-        offsets = np.zeros(len(encoded) + 1, np.int64)
-        np.cumsum([len(b) for b in encoded], out=offsets[1:])
-        blob = np.frombuffer(b"".join(encoded), np.uint8)
-        keys = np.fromiter((xxh3_64_intdigest(b) for b in encoded), np.uint64, len(encoded))
+        blob, offsets = concatenate(ids)
+        keys = keys_of(blob, offsets)
         order = np.argsort(keys, kind="stable")
         ordered = keys[order]
         twice = np.flatnonzero(ordered[1:] == ordered[:-1])
@@ -66,17 +53,17 @@ class Vocabulary:
             problem = (
                 f"the item id {one!r} occurs twice"
                 if one == other
-                else (f"the item ids {one!r} and {other!r} share a 64-bit key")
+                else f"the item ids {one!r} and {other!r} share a 64-bit key"
             )
             raise DataError(problem + ".", remedy="Give each item one id of its own.")
         return cls(blob, offsets, ordered, order.astype(np.int32))
 
     def extend(self, ids: Iterable[str]) -> Vocabulary:
         """A vocabulary with the known ids at their rows and the new ones after them, in order."""
-        known = self.ids()
-        seen = set(known)
-        fresh = [id for id in dict.fromkeys(ids) if id not in seen]
-        return Vocabulary.of(known + fresh) if fresh else self
+        wanted = list(dict.fromkeys(ids))
+        rows = self.rows(wanted)
+        fresh = [wanted[i] for i in np.flatnonzero(rows == UNKNOWN)]
+        return Vocabulary.of(self.ids() + fresh) if fresh else self
 
     def __len__(self) -> int:
         return len(self._offsets) - 1
@@ -99,19 +86,17 @@ class Vocabulary:
 
     def id(self, row: int) -> str:
         """The id at a row."""
-        start, stop = self._offsets[row], self._offsets[row + 1]
-        return str(self._buffer[start:stop], "utf-8", "surrogatepass")
+        return decode(self._blob[self._offsets[row] : self._offsets[row + 1]].tobytes())
 
     def ids(self, rows: NDArray[np.int32] | None = None) -> list[str]:
         """The ids at rows, in the order of the rows; all of them without `rows`."""
         if rows is None:
-            starts, stops = self._offsets[:-1].tolist(), self._offsets[1:].tolist()
-        else:
-            starts, stops = self._offsets[rows].tolist(), self._offsets[rows + 1].tolist()
-        buffer = self._buffer
-        return [
-            str(buffer[a:b], "utf-8", "surrogatepass") for a, b in zip(starts, stops, strict=True)
-        ]
+            rows = np.arange(len(self), dtype=np.int32)
+        if not len(rows):
+            return []
+        if self._separable:
+            return decode(_gather(self._blob, self._offsets, rows).tobytes()).split("\0")
+        return [self.id(row) for row in rows.tolist()]
 
     def save(self, folder: Path) -> None:
         """Write the vocabulary's four arrays into a folder, which is made."""
@@ -139,17 +124,43 @@ def open_array(path: Path) -> NDArray[Any]:
 
 
 @kernel
+def _gather(
+    blob: NDArray[np.uint8], offsets: NDArray[np.int64], rows: NDArray[np.int32]
+) -> NDArray[np.uint8]:
+    """The bytes of the rows' ids, separated by NULs."""
+    size = len(rows) - 1
+    for row in rows:
+        size += offsets[row + 1] - offsets[row]
+    out = np.zeros(size, np.uint8)
+    at = 0
+    for row in rows:
+        for i in range(offsets[row], offsets[row + 1]):
+            out[at] = blob[i]
+            at += 1
+        at += 1
+    return out
+
+
+@kernel
 def _lookup(
     keys: NDArray[np.uint64],
     rows: NDArray[np.int32],
     wanted: NDArray[np.uint64],
     out: NDArray[np.int32],
 ) -> None:
-    """Interpolation-free binary search of each wanted key."""
+    """Find each wanted key: keys are uniform, so its place is guessed, bracketed and bisected."""
     n = len(keys)
     for i in range(len(wanted)):
-        low, high = 0, n
         key = wanted[i]
+        guess = int(np.int64(((key >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32)))
+        low, high, step = guess, guess, 8
+        while low > 0 and keys[low] >= key:
+            low = max(low - step, 0)
+            step *= 2
+        step = 8
+        while high < n and keys[high] < key:
+            high = min(high + step, n)
+            step *= 2
         while low < high:
             middle = (low + high) // 2
             if keys[middle] < key:

@@ -30,7 +30,8 @@ class View:
         now: the request's instant, microseconds.
         rows: `int32[n]` candidate rows.
         history_rows: `int32[h]`, the catalogue rows of the user's newest interactions strictly
-            before `now`, oldest first, h at most `HISTORY`, no unknown rows.
+            before `now`, oldest first, h at most `HISTORY`, no unknown rows. (Where several
+            events share the time of the oldest one kept, offline keeps the largest rows.)
         history_times: `int64[h]`, their times.
         scores: source name → `float32[n]`, as in `core.Candidates`.
         ranks: source name → `float32[n]`, as in `core.Candidates`.
@@ -56,8 +57,9 @@ class AsOf:
         log: interactions: user, item (rows), time.
         requests: request (int64), user (row), time; one line per request.
         candidates: request, item, and `score:<source>`, `rank:<source>`; one line per candidate.
-        catalogue: item (row) and one column per attribute that a feature needs (keywords as
-            arrays of text).
+        catalogue: item (row) and one column `attribute:<name>` per attribute that a feature
+            needs: numbers as floats, keywords as their codes, lists of keywords as arrays of
+            codes; null where missing.
     """
 
     log: ir.Table
@@ -80,9 +82,10 @@ class Feature(Protocol):
         ...
 
     def offline(self, at: AsOf) -> ir.Table:
-        """A table (request, item, <name>) or (request, <name>) or (item, <name>), as of requests.
+        """A table keyed by (request, item), request or item that has a column <name>.
 
-        A line that is missing, or a null, means the default.
+        Values are as of the requests. A line that is missing, or a null, means the default.
+        Features of one family return the same expression, which is then joined once.
         """
         ...
 

@@ -1,0 +1,1 @@
+"""A release: the immutable folder that offline writes and online opens."""

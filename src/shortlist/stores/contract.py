@@ -1,6 +1,6 @@
 """State that outlives a release: what every store promises.
 
-Histories keep item *keys* (`core.vocabulary.item_key`), not rows, so they mean the same under
+Histories keep item *keys* (`core.keys.item_key`), not rows, so they mean the same under
 every release. Implementations: memory (tests, evaluation), SQLite (default), Redis (by URL).
 `shortlist.testing.stores` holds the contract suites that all of them run.
 """
@@ -26,8 +26,8 @@ def kind_code(kind: str) -> int:
     return xxh32_intdigest(kind.encode())
 
 
-class HistoryStore(Protocol):
-    """The last events of every user, and the recent events of everybody.
+class HistoryReader(Protocol):
+    """What the request path asks of histories.
 
     Only events that count (positive weight) belong here; impressions do not.
     """
@@ -43,6 +43,14 @@ class HistoryStore(Protocol):
         """
         ...
 
+    def since(self, time: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        """Item keys and times of appended events at or after a time, oldest first."""
+        ...
+
+
+class HistoryStore(HistoryReader, Protocol):
+    """The last events of every user, and the recent events of everybody."""
+
     def append(self, users: Sequence[str], events: Events) -> int:
         """Add `events[i]` to the history of `users[i]`, durable when it returns.
 
@@ -56,10 +64,6 @@ class HistoryStore(Protocol):
 
         The bulk way from the log: same result as `append`, but `since` does not see them.
         """
-        ...
-
-    def since(self, time: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-        """Item keys and times of appended events at or after a time, oldest first."""
         ...
 
     def forget_recent(self, before: int) -> None:

@@ -1,0 +1,1 @@
+"""Contract suites that every implementation runs, tiny worlds, and the sample marketplace."""

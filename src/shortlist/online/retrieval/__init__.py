@@ -1,0 +1,45 @@
+"""Online sources: one file per artefact type."""
+
+from __future__ import annotations
+
+from shortlist.core.errors import ReleaseError
+from shortlist.online.retrieval.contract import Source
+from shortlist.online.retrieval.item_to_item import ItemToItemSource
+from shortlist.online.retrieval.popular import Filler, PopularSource, SegmentSource
+from shortlist.online.retrieval.vector import VectorSource
+from shortlist.online.snapshot import Snapshot
+from shortlist.release.artefacts import ItemToItem, PopularLists
+
+__all__ = ["Source", "sources_of"]
+
+
+def sources_of(snapshot: Snapshot) -> tuple[list[Source], list[Source], Filler]:
+    """A release's sources: for recommendations, for neighbours of an item, and the filler.
+
+    Sources are in the order of the manifest. A popular artefact that the configuration does not
+    list as a retriever only fills.
+    """
+    sources: list[Source] = []
+    near: list[Source] = []
+    filler: Filler | None = None
+    for entry in snapshot.manifest.artefacts:
+        artefact = snapshot.artefacts[entry.folder]
+        name = f"{entry.name}.{entry.kind}"
+        if isinstance(artefact, PopularLists):
+            filler = filler or Filler(artefact, snapshot.catalogue)
+            if entry.name in snapshot.retrievers:
+                sources.append(PopularSource(entry.name, artefact))
+                if artefact.segment:
+                    segment = f"{entry.name}.segment"
+                    sources.append(SegmentSource(segment, artefact, snapshot.catalogue))
+        elif isinstance(artefact, ItemToItem):
+            near.append(ItemToItemSource(name, artefact))
+        else:
+            near.append(VectorSource(name, snapshot.indexes[entry.name]))
+    if filler is None:
+        raise ReleaseError(
+            "the release holds no popular artefact.",
+            remedy="Train again: every release carries one to fill short lists from.",
+            where=snapshot.id,
+        )
+    return sources + near, near, filler

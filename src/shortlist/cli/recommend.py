@@ -1,0 +1,34 @@
+"""`shortlist recommend`: a user's shortlist."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Annotated
+
+import typer
+
+from shortlist.cli.options import HERE, Count, Exclude, Folder, Json, Where
+
+
+def recommend(
+    *,
+    user: Annotated[str, typer.Option(help="The user's id; nobody in particular without it.")] = "",
+    k: Count = 10,
+    where: Where = "",
+    exclude: Exclude = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say which sources found each item.")
+    ] = False,
+    json: Json = False,
+    folder: Folder = HERE,
+) -> None:
+    """Print a user's shortlist."""
+    from shortlist.cli.answers import print_shortlist
+    from shortlist.project import Project
+
+    project = Project(folder)
+    with closing(project.open()) as engine:
+        answer = engine.recommend(
+            user=user, k=k, where=where, exclude=exclude or [], explain=explain
+        )
+        print_shortlist(project, engine, answer, json=json)

@@ -1,0 +1,25 @@
+"""`Event`: something that a user did with an item, as it is posted and logged."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Event(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One event, one JSON line of the inbox.
+
+    Attributes:
+        user: the user's id.
+        item: the item's id.
+        time: microseconds since the epoch; 0 for the instant it is received.
+        kind: what happened.
+        position: where in the answer the item was shown, counted from 0.
+        request: the id of the answer that it was shown in.
+    """
+
+    user: str
+    item: str
+    time: int = 0
+    kind: str = "event"
+    position: int | None = None
+    request: str = ""

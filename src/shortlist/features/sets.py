@@ -1,0 +1,149 @@
+"""`FeatureSet`: the ranker's input columns in order, with both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.core.catalogue import ColumnKind
+from shortlist.core.errors import ReleaseError, did_you_mean
+from shortlist.features.clock import HourOfDay, Weekday
+from shortlist.features.contract import AsOf, Feature, View
+from shortlist.features.items import ITEM_DEFAULTS, ItemStatistic
+from shortlist.features.prices import LogPrice, RelativePrice
+from shortlist.features.retrieval import SourceCount, SourceRank, SourceScore
+from shortlist.features.tastes import Affinity, AffinityIdle
+from shortlist.features.users import ACTIVITY, UserActivity, UserIdle, UserItem
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+CATEGORIES: tuple[ColumnKind, ...] = ("keyword", "keywords")
+PRICES: tuple[ColumnKind, ...] = ("number",)
+
+
+class FeatureSet:
+    """Features in the order of the ranker's input."""
+
+    def __init__(self, features: Sequence[Feature]) -> None:
+        self.features = tuple(features)
+        self.names = tuple(feature.name for feature in self.features)
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    @property
+    def attributes(self) -> list[str]:
+        """The catalogue attributes that the features read, each once."""
+        read = (getattr(feature, "attribute", None) for feature in self.features)
+        return list(dict.fromkeys(name for name in read if name is not None))
+
+    def online(self, view: View, out: NDArray[np.float32]) -> None:
+        """Write every column of one request's candidates into `out`, `float32[f, n]`."""
+        for feature, column in zip(self.features, out, strict=True):
+            feature.online(view, column)
+
+    def join(self, at: AsOf) -> ir.Table:
+        """See `features.offline.join`."""
+        from shortlist.features.offline import join
+
+        return join(self.features, at)
+
+    def matrix(
+        self, at: AsOf
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
+        """See `features.offline.matrix`."""
+        from shortlist.features.offline import matrix
+
+        return matrix(self.features, at)
+
+
+def default_features(
+    category: str, price: str, kinds: Mapping[str, ColumnKind], sources: Sequence[str]
+) -> FeatureSet:
+    """Every feature that a catalogue and a set of sources allow.
+
+    Args:
+        category: the attribute that says what kind of thing an item is; empty for none. One that
+            is not a keyword column, or not there, is left out.
+        price: the attribute that is a price; empty for none. Left out likewise.
+        kinds: the catalogue's columns.
+        sources: names of the retrieval sources, in order.
+    """
+    names = [
+        *ITEM_DEFAULTS,
+        "user_count",
+        *ACTIVITY,
+        UserIdle().name,
+        UserItem().name,
+    ]
+    if kinds.get(category) in CATEGORIES:
+        names += [f"affinity:{category}", f"affinity_idle:{category}"]
+    if kinds.get(price) in PRICES:
+        names += [f"price:{price}", f"price_relative:{price}"]
+    names += [f"score:{source}" for source in sources]
+    names += [f"rank:{source}" for source in sources]
+    names += [SourceCount().name, HourOfDay().name, Weekday().name]
+    return feature_set(names, kinds)
+
+
+def feature_set(names: Sequence[str], kinds: Mapping[str, ColumnKind]) -> FeatureSet:
+    """The features with these names, in this order: how a release's ranker gets its input back.
+
+    Args:
+        names: feature names, as `FeatureSet.names` gave them.
+        kinds: the catalogue's columns.
+
+    Raises:
+        ReleaseError: a name is unknown, or reads an attribute that the catalogue does not have
+            in the kind it needs.
+    """
+    return FeatureSet([_feature(name, kinds) for name in names])
+
+
+def _feature(name: str, kinds: Mapping[str, ColumnKind]) -> Feature:
+    plain: dict[str, Feature] = {
+        **{statistic: ItemStatistic(statistic) for statistic in ITEM_DEFAULTS},
+        **{count: UserActivity(count) for count in ("user_count", *ACTIVITY)},
+    }
+    for feature in (UserIdle(), UserItem(), SourceCount(), HourOfDay(), Weekday()):
+        plain[feature.name] = feature
+    if name in plain:
+        return plain[name]
+    family, _, argument = name.partition(":")
+    match family:
+        case "score":
+            return SourceScore(argument)
+        case "rank":
+            return SourceRank(argument)
+        case "affinity":
+            return Affinity(_attribute(name, argument, CATEGORIES, kinds))
+        case "affinity_idle":
+            return AffinityIdle(_attribute(name, argument, CATEGORIES, kinds))
+        case "price":
+            return LogPrice(_attribute(name, argument, PRICES, kinds))
+        case "price_relative":
+            return RelativePrice(_attribute(name, argument, PRICES, kinds))
+        case _:
+            raise ReleaseError(
+                f"the ranker reads a feature {name!r} that this version does not have.",
+                remedy=did_you_mean(name, plain) or "Train again with this version.",
+                where="manifest.json",
+            )
+
+
+def _attribute(
+    name: str, attribute: str, wanted: tuple[ColumnKind, ...], kinds: Mapping[str, ColumnKind]
+) -> str:
+    if kinds.get(attribute) not in wanted:
+        found = f"is a {kinds[attribute]} column" if attribute in kinds else "is not there"
+        raise ReleaseError(
+            f"the feature {name!r} needs the catalogue attribute {attribute!r} as "
+            f"{' or '.join(wanted)}, but it {found}.",
+            remedy="Train again: the ranker was trained on another catalogue.",
+            where="manifest.json",
+        )
+    return attribute

@@ -1,0 +1,261 @@
+"""The compiled loops of the indexes: scan, refine, gather.
+
+A matrix is `float32[m, d]` or the bits of a float16 one, `uint16[m, d]`; a *position* is a row of
+it. `rows` maps positions to catalogue rows and `positions` maps them back (-1 for none); both are
+empty where a position is its catalogue row.
+
+Answers are ordered by score, descending, and by row where scores are equal, so they do not depend
+on the order in which candidates were met. Kernels fill `found int32[q, k]` and
+`scores float32[q, k]` completely, -1 and -inf past the last.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.core.bitmap import Bitmap
+from shortlist.core.jit import kernel
+from shortlist.index.half import CACHE_LINE, prefetch, widen
+
+Matrix = NDArray[np.float32] | NDArray[np.uint16]
+_AHEAD = 4  # rows on their way while one is multiplied; measured best of 1, 2, 4
+_BLOCK = 8  # queries that share one pass over a matrix: they stay in the first-level cache
+_NONE = np.int32(np.iinfo(np.int32).max)  # sorts after every row
+_RADIX = 11
+
+
+@kernel
+def _dot(query: NDArray[np.float32], matrix: Matrix, position: int) -> np.float32:
+    total = np.float32(0)
+    for j in range(matrix.shape[1]):
+        total += query[j] * widen(matrix[position, j])
+    return total
+
+
+@kernel
+def _fetch(matrix: Matrix, position: int) -> None:
+    stride = matrix.shape[1] * matrix.itemsize
+    start = position * stride
+    for offset in range(start, start + stride, CACHE_LINE):
+        prefetch(matrix, offset)
+
+
+@kernel
+def _worse(score: np.float32, row: np.int32, than: np.float32, than_row: np.int32) -> bool:
+    return bool(score < than or (score == than and row > than_row))
+
+
+@kernel
+def _sift(
+    scores: NDArray[np.float32], rows: NDArray[np.int32], size: int, score: np.float32, row: int
+) -> None:
+    """Replace the root of a heap whose root is the worst."""
+    hole = 0
+    while True:
+        child = 2 * hole + 1
+        if child >= size:
+            break
+        if child + 1 < size and _worse(
+            scores[child + 1], rows[child + 1], scores[child], rows[child]
+        ):
+            child += 1
+        if not _worse(scores[child], rows[child], score, np.int32(row)):
+            break
+        scores[hole] = scores[child]
+        rows[hole] = rows[child]
+        hole = child
+    scores[hole] = score
+    rows[hole] = row
+
+
+@kernel
+def _unheap(scores: NDArray[np.float32], rows: NDArray[np.int32]) -> None:
+    """Sort a heap in place, best first, and mark its unused places."""
+    for last in range(len(scores) - 1, 0, -1):
+        score, row = scores[last], rows[last]
+        scores[last], rows[last] = scores[0], rows[0]
+        _sift(scores, rows, last, score, row)
+    for i in range(len(rows)):
+        if rows[i] == _NONE:
+            rows[i] = -1
+
+
+@kernel
+def scan(
+    queries: NDArray[np.float32],
+    matrix: Matrix,
+    rows: NDArray[np.int32],
+    everything: bool,
+    chosen: NDArray[np.int32],
+    found: NDArray[np.int32],
+    scores: NDArray[np.float32],
+) -> None:
+    """The nearest of `chosen` positions (ascending), or of the whole matrix if `everything`."""
+    k = found.shape[1]
+    found[:] = _NONE
+    scores[:] = -np.inf
+    total = matrix.shape[0] if everything else len(chosen)
+    if k > 0:
+        for first in range(0, len(queries), _BLOCK):
+            last = min(first + _BLOCK, len(queries))
+            for i in range(total):
+                position = i
+                if not everything:
+                    position = chosen[i]
+                    if i + _AHEAD < total:
+                        _fetch(matrix, chosen[i + _AHEAD])
+                row = rows[position] if len(rows) else position
+                for q in range(first, last):
+                    score = _dot(queries[q], matrix, position)
+                    if _worse(scores[q, 0], found[q, 0], score, np.int32(row)):
+                        _sift(scores[q], found[q], k, score, row)
+        for q in range(len(queries)):
+            _unheap(scores[q], found[q])
+
+
+@kernel
+def refine(
+    queries: NDArray[np.float32],
+    candidates: NDArray[np.int64],
+    matrix: Matrix,
+    positions: NDArray[np.int32],
+    found: NDArray[np.int32],
+    scores: NDArray[np.float32],
+) -> NDArray[np.int64]:
+    """The nearest of each query's own candidates, `int64[q, c]` catalogue rows, -1 for none.
+
+    c is at least k. Returns how many candidates each query had, `int64[q]`.
+    """
+    c = candidates.shape[1]
+    k = found.shape[1]
+    counts = np.zeros(len(queries), np.int64)
+    dots = np.empty(c, np.float32)
+    bits = dots.view(np.uint32)
+    places = np.empty(c, np.int64)
+    keys, spare_keys = np.empty(c, np.uint32), np.empty(c, np.uint32)
+    order, spare_order = np.empty(c, np.int32), np.empty(c, np.int32)
+    for q in range(len(queries)):
+        n = 0
+        for i in range(c):
+            row = candidates[q, i]
+            if row >= 0:
+                places[n] = positions[row] if len(positions) else row
+                order[n] = row
+                n += 1
+        counts[q] = n
+        for i in range(min(_AHEAD, n)):
+            _fetch(matrix, places[i])
+        for i in range(n):
+            if i + _AHEAD < n:
+                _fetch(matrix, places[i + _AHEAD])
+            dots[i] = _dot(queries[q], matrix, places[i])
+        for i in range(n):
+            # The bits of a float, made to sort as an unsigned number, largest float first.
+            b = bits[i] if bits[i] != np.uint32(0x80000000) else np.uint32(0)  # -0 is 0
+            keys[i] = b if b & np.uint32(0x80000000) else b ^ np.uint32(0x7FFFFFFF)
+        _radix_sort(keys, order, n, spare_keys, spare_order)
+        keys, spare_keys = spare_keys, keys  # three passes end in the spare arrays
+        order, spare_order = spare_order, order
+        _order_ties(keys, order, n)
+        for i in range(min(n, k)):
+            b = keys[i]
+            bits[i] = b if b & np.uint32(0x80000000) else b ^ np.uint32(0x7FFFFFFF)
+            found[q, i] = order[i]
+            scores[q, i] = dots[i]
+        for i in range(n, k):
+            found[q, i] = -1
+            scores[q, i] = -np.inf
+    return counts
+
+
+@kernel
+def _radix_sort(
+    keys: NDArray[np.uint32],
+    values: NDArray[np.int32],
+    n: int,
+    to_keys: NDArray[np.uint32],
+    to_values: NDArray[np.int32],
+) -> None:
+    """Sort by 32-bit keys in three stable passes of 11 bits; the result is in the `to` arrays."""
+    size = 1 << _RADIX
+    ends = np.empty(size, np.int64)
+    for turn in range(3):
+        shift = np.uint32(_RADIX * turn)
+        ends[:] = 0
+        for i in range(n):
+            ends[(keys[i] >> shift) & np.uint32(size - 1)] += 1
+        start = 0
+        for digit in range(size):
+            start, ends[digit] = start + ends[digit], start
+        for i in range(n):
+            digit = (keys[i] >> shift) & np.uint32(size - 1)
+            to = ends[digit]
+            ends[digit] = to + 1
+            to_keys[to] = keys[i]
+            to_values[to] = values[i]
+        keys, to_keys = to_keys, keys
+        values, to_values = to_values, values
+
+
+@kernel
+def _order_ties(keys: NDArray[np.uint32], rows: NDArray[np.int32], n: int) -> None:
+    """Order the rows of equal keys, ascending."""
+    start = 0
+    while start < n:
+        stop = start + 1
+        while stop < n and keys[stop] == keys[start]:
+            stop += 1
+        if stop - start > 1:
+            rows[start:stop] = np.sort(rows[start:stop])
+        start = stop
+
+
+@kernel
+def gather(
+    matrix: Matrix,
+    positions: NDArray[np.int32],
+    rows: NDArray[np.int32],
+    out: NDArray[np.float32],
+) -> None:
+    """The vectors of catalogue rows into `out`, zeros for rows that have none."""
+    known = len(positions) if len(positions) else matrix.shape[0]
+    for i in range(len(rows)):
+        position = -1
+        if 0 <= rows[i] < known:
+            position = positions[rows[i]] if len(positions) else rows[i]
+        if position < 0:
+            out[i] = 0
+        else:
+            for j in range(matrix.shape[1]):
+                out[i, j] = widen(matrix[position, j])
+
+
+@kernel
+def count_common(one: Bitmap, other: Bitmap) -> int:
+    """How many rows are set in both bitmaps."""
+    total = 0
+    for i in range(min(len(one), len(other))):
+        b = int(one[i] & other[i])
+        b = b - ((b >> 1) & 0x55)
+        b = (b & 0x33) + ((b >> 2) & 0x33)
+        total += (b + (b >> 4)) & 0x0F
+    return total
+
+
+@kernel
+def chosen_positions(
+    allow: Bitmap, members: Bitmap, positions: NDArray[np.int32], out: NDArray[np.int32]
+) -> None:
+    """The positions of rows set in both bitmaps, ascending; `out` has room for exactly those."""
+    n = 0
+    for i in range(min(len(allow), len(members))):
+        b = int(allow[i] & members[i])
+        bit = 0
+        while b:
+            if b & 1:
+                row = 8 * i + bit
+                out[n] = positions[row] if len(positions) else row
+                n += 1
+            b >>= 1
+            bit += 1

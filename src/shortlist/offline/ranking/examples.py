@@ -1,0 +1,105 @@
+"""Requests and labelled candidates, before features are joined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.core.request import Candidates
+
+BATCH = 64
+"""Requests that retrieval is asked for together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One request and some of its candidates.
+
+    Attributes:
+        user: the user's row.
+        time: the instant of the request.
+        item: `int32[n]`, each once.
+        label, weight, position: one value per item, as in `rows.Rows`.
+        scores, ranks: `float32[sources, n]`, as in `core.Candidates`.
+        sources: names of the retrieval sources.
+    """
+
+    user: int
+    time: int
+    item: NDArray[np.int32]
+    label: NDArray[np.float32]
+    weight: NDArray[np.float32]
+    position: NDArray[np.int32]
+    scores: NDArray[np.float32]
+    ranks: NDArray[np.float32]
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Many of them as columns, ascending by request and item; requests are numbered by time."""
+
+    user: NDArray[np.int32]
+    time: NDArray[np.int64]
+    request: NDArray[np.int64]
+    item: NDArray[np.int32]
+    label: NDArray[np.float32]
+    weight: NDArray[np.float32]
+    position: NDArray[np.int32]
+    scores: NDArray[np.float32]
+    ranks: NDArray[np.float32]
+    sources: tuple[str, ...]
+
+    @classmethod
+    def of(cls, examples: Sequence[Example]) -> Examples:
+        """Put requests in order of time (then user) and their items in order of row."""
+        ordered = sorted(examples, key=lambda example: (example.time, example.user))
+        if not ordered:
+            return cls._none()
+        lengths = [len(example.item) for example in ordered]
+        request = np.repeat(np.arange(len(ordered)), lengths)
+        item = np.concatenate([example.item for example in ordered])
+        order = np.lexsort((item, request))
+        return cls(
+            user=np.array([example.user for example in ordered], np.int32),
+            time=np.array([example.time for example in ordered], np.int64),
+            request=request,
+            item=item[order],
+            label=np.concatenate([example.label for example in ordered])[order],
+            weight=np.concatenate([example.weight for example in ordered])[order],
+            position=np.concatenate([example.position for example in ordered])[order],
+            scores=np.concatenate([example.scores for example in ordered], axis=1)[:, order],
+            ranks=np.concatenate([example.ranks for example in ordered], axis=1)[:, order],
+            sources=ordered[0].sources,
+        )
+
+    @classmethod
+    def _none(cls) -> Examples:
+        no = np.empty(0, np.float32)
+        few = np.empty(0, np.int32)
+        many = np.empty(0, np.int64)
+        wide = np.empty((0, 0), np.float32)
+        return cls(few, many, many, few, no, no, few, wide, wide, ())
+
+
+def columns_of(
+    candidates: Candidates, items: NDArray[np.int32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The scores and ranks of some items, 0 for those that retrieval did not return.
+
+    Returns:
+        scores and ranks, each `float32[sources, len(items)]`.
+    """
+    scores = np.zeros((len(candidates.sources), len(items)), np.float32)
+    ranks = np.zeros_like(scores)
+    if len(candidates.rows):
+        order = np.argsort(candidates.rows)
+        place = np.searchsorted(candidates.rows, items, sorter=order)
+        place = order[np.minimum(place, len(order) - 1)]
+        found = candidates.rows[place] == items
+        scores[:, found] = candidates.scores[:, place[found]]
+        ranks[:, found] = candidates.ranks[:, place[found]]
+    return scores, ranks

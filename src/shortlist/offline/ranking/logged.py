@@ -1,0 +1,187 @@
+"""Requests that were really made: logged impressions and what came of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.core.progress import Progress
+from shortlist.core.request import Candidates, Pipeline, Request
+from shortlist.core.times import DAY
+from shortlist.offline.data.training import TrainingData
+from shortlist.offline.ranking.examples import BATCH, Example, Examples, columns_of
+from shortlist.offline.ranking.propensity import propensities
+
+ENOUGH = 1_000
+"""Fewer clicked requests than this do not make a training set."""
+CLICK = DAY
+"""An interaction this soon after an impression is taken to come of it."""
+UNSHOWN = 30
+"""Candidates that were not shown, drawn evenly, that join each request."""
+
+
+@dataclass(frozen=True)
+class Impressions:
+    """Shown items by request; requests in order of time.
+
+    Attributes:
+        user, time: one value per request: the user's row, when the first item was shown.
+        offsets: `int64[g + 1]`, the lines of each request.
+        item: `int32[n]`, each once in a request.
+        position: `int32[n]` from 0; -1 where it was not logged.
+        clicked: `bool[n]`, whether the user interacted with the item within `CLICK`.
+    """
+
+    user: NDArray[np.int32]
+    time: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    item: NDArray[np.int32]
+    position: NDArray[np.int32]
+    clicked: NDArray[np.bool_]
+
+    @property
+    def led(self) -> NDArray[np.int64]:
+        """The requests that led to an interaction."""
+        clicks = np.concatenate([[0], np.cumsum(self.clicked)])
+        return np.flatnonzero(clicks[self.offsets[1:]] > clicks[self.offsets[:-1]])
+
+    @property
+    def clicked_requests(self) -> int:
+        """How many requests led to an interaction."""
+        return len(self.led)
+
+
+def clicked_impressions(path: Path, data: TrainingData, start: int) -> Impressions:
+    """The impressions of `[start, data.until)` with what came of them, by an Ibis expression.
+
+    Args:
+        path: `impressions.parquet` of `prepared/`.
+        data: the interactions.
+        start: microseconds.
+    """
+    import ibis
+    import pyarrow as pa
+
+    engine = ibis.duckdb.connect()
+    lines = engine.read_parquet(str(path))
+    lines = lines.filter((lines.time >= start) & (lines.time < data.until))
+    # A line without a request id belongs to what the user was shown at that instant.
+    name = lines.request.nullif("").fill_null(
+        ibis.literal("at ") + lines.time.cast("string")
+    )
+    lines = lines.mutate(request=name)
+    shown = lines.group_by(["user", "request", "item"]).agg(
+        time=lines.time.min(), position=lines.position.min()
+    )
+    table = pa.table({"user": data.user, "item": data.item, "time": data.time})
+    log = ibis.memtable(table)
+    log = log.select("user", "item", met=log.time)
+    met = shown.join(
+        log,
+        [
+            "user",
+            "item",
+            log.met >= shown.time,
+            log.met < shown.time + CLICK,
+        ],
+    )
+    met = met.select("user", "request", "item").distinct().mutate(clicked=True)
+    shown = shown.left_join(met, ["user", "request", "item"])
+    began = ibis.window(group_by=["user", "request"])
+    shown = shown.select(
+        "user",
+        "request",
+        "item",
+        began=shown.time.min().over(began),
+        position=shown.position.fill_null(-1),
+        clicked=shown.clicked.fill_null(False),
+    ).order_by(["began", "user", "request", "item"])
+    number = ibis.dense_rank().over(order_by=[shown.began, shown.user, shown.request])
+    lines = shown.mutate(number=number).drop("request").to_pyarrow()
+    engine.disconnect()
+    columns = {name: lines.column(name).to_numpy() for name in lines.column_names}
+    number = columns["number"]
+    groups = int(number[-1]) + 1 if len(number) else 0
+    offsets = np.searchsorted(number, np.arange(groups + 1))
+    return Impressions(
+        user=columns["user"][offsets[:-1]].astype(np.int32),
+        time=columns["began"][offsets[:-1]].astype(np.int64),
+        offsets=offsets,
+        item=columns["item"].astype(np.int32),
+        position=columns["position"].astype(np.int32),
+        clicked=columns["clicked"].astype(np.bool_),
+    )
+
+
+def from_impressions(
+    pipeline: Pipeline,
+    data: TrainingData,
+    shown: Impressions,
+    requests: int,
+    user_ids: Sequence[str],
+    rng: np.random.Generator,
+    progress: Progress,
+) -> Examples:
+    """Examples of the requests that led to an interaction, at most `requests` of them, at random.
+
+    Clicked items weigh the inverse of their position's propensity (Joachims et al., WSDM 2017).
+    Some candidates that were not shown join them as negatives: online, the ranker has to push
+    hundreds of such candidates down, and what a page showed alone would not teach it to.
+    """
+    chance = propensities(shown.item, shown.position, shown.clicked)
+    picked = shown.led
+    if len(picked) > requests:
+        picked = rng.choice(picked, requests, replace=False)
+    picked = np.sort(picked)
+    starts = np.searchsorted(data.user, np.arange(data.users + 1))
+    examples = []
+    progress.step("logged requests", len(picked))
+    for batch in range(0, len(picked), BATCH):
+        numbers = picked[batch : batch + BATCH]
+        asked = [Request(user=user_ids[shown.user[g]], now=int(shown.time[g])) for g in numbers]
+        for g, candidates in zip(numbers, pipeline.retrieve(asked), strict=True):
+            user, time = int(shown.user[g]), int(shown.time[g])
+            own = slice(starts[user], starts[user + 1])
+            near = (data.time[own] >= time) & (data.time[own] < time + CLICK)
+            lines = slice(shown.offsets[g], shown.offsets[g + 1])
+            examples.append(
+                _example(shown, g, lines, candidates, data.item[own][near], chance, rng)
+            )
+        progress.advance(len(numbers))
+    return Examples.of(examples)
+
+
+def _example(
+    shown: Impressions,
+    g: int,
+    lines: slice,
+    candidates: Candidates,
+    met: NDArray[np.int32],
+    chance: NDArray[np.float64],
+    rng: np.random.Generator,
+) -> Example:
+    rest = candidates.rows[~np.isin(candidates.rows, np.concatenate([shown.item[lines], met]))]
+    if len(rest) > UNSHOWN:
+        rest = rng.choice(rest, UNSHOWN, replace=False)
+    item = np.concatenate([shown.item[lines], rest])
+    position = np.concatenate([shown.position[lines], np.full(len(rest), -1, np.int32)])
+    clicked = np.concatenate([shown.clicked[lines], np.zeros(len(rest), np.bool_)])
+    weigh = clicked & (position >= 0)
+    weight = np.ones(len(item), np.float32)
+    weight[weigh] = 1 / chance[np.minimum(position[weigh], len(chance) - 1)]
+    scores, ranks = columns_of(candidates, item)
+    return Example(
+        user=int(shown.user[g]),
+        time=int(shown.time[g]),
+        item=item,
+        label=clicked.astype(np.float32),
+        weight=weight,
+        position=position,
+        scores=scores,
+        ranks=ranks,
+        sources=candidates.sources,
+    )

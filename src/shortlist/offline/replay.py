@@ -1,0 +1,49 @@
+"""`Replay`: a log read as a history store of any instant, for training rows and evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.core.vocabulary import Vocabulary
+from shortlist.offline.data.training import TrainingData
+from shortlist.stores.contract import EVENT, Events
+
+
+class Replay:
+    """The histories of a log, as of whatever instant is asked for; a `HistoryReader`.
+
+    Args:
+        data: the log.
+        user_ids: the id of each user row.
+        capacity: how many events of a user `read` returns at most.
+    """
+
+    def __init__(self, data: TrainingData, user_ids: Sequence[str], capacity: int) -> None:
+        self.capacity = capacity
+        self._users = Vocabulary.of(user_ids)
+        self._offsets = np.searchsorted(data.user, np.arange(len(user_ids) + 1))
+        self._events = np.zeros(len(data), EVENT)
+        self._events["item"] = data.catalogue.vocabulary.keys()[data.item]
+        self._events["time"] = data.time
+        order = np.argsort(data.time, kind="stable")
+        self._times = data.time[order]
+        self._keys = self._events["item"][order]
+
+    def read(self, users: Sequence[str], before: NDArray[np.int64] | None = None) -> list[Events]:
+        """The events of each user, oldest first, strictly before `before[i]`."""
+        found = []
+        for place, row in enumerate(self._users.rows(users).tolist()):
+            start, stop = (0, 0) if row < 0 else self._offsets[row : row + 2].tolist()
+            if before is not None:
+                times = self._events["time"][start:stop]
+                stop = start + int(np.searchsorted(times, before[place], "left"))
+            found.append(self._events[max(start, stop - self.capacity) : stop])
+        return found
+
+    def since(self, time: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        """Item keys and times of all events at or after a time, oldest first."""
+        start = int(np.searchsorted(self._times, time, "left"))
+        return self._keys[start:], self._times[start:]

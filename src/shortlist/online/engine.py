@@ -1,0 +1,278 @@
+"""`Engine`: a project's current release and its stores, answering requests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+
+from shortlist.config.schema import Config
+from shortlist.core.catalogue import Value
+from shortlist.core.errors import ReleaseError, RequestError, did_you_mean
+from shortlist.core.event import Event
+from shortlist.core.keys import item_keys
+from shortlist.core.request import Request, Shortlist
+from shortlist.core.times import now
+from shortlist.core.vocabulary import UNKNOWN
+from shortlist.online.pipeline import RequestPipeline
+from shortlist.online.snapshot import Snapshot
+from shortlist.release.publish import Releases
+from shortlist.stores import Stores, open_stores
+from shortlist.stores.contract import EVENT, kind_code
+from shortlist.stores.inbox import Inbox
+
+
+class Engine:
+    """Answers requests from the current release; `open` makes one.
+
+    Every answer comes from one release from start to end. `refresh` switches to a newer one
+    between answers.
+    """
+
+    def __init__(self, config: Config, folder: Path, stores: Stores, snapshot: Snapshot) -> None:
+        self.config = config
+        self.folder = folder
+        self._stores = stores
+        self._inbox = Inbox(folder / ".shortlist" / "inbox")
+        self._pipeline = self._pipeline_of(snapshot)
+
+    @classmethod
+    def open(
+        cls,
+        config: Config,
+        folder: Path,
+        *,
+        stores: Stores | None = None,
+        release: str | None = None,
+    ) -> Engine:
+        """Open a project's current release, or the one named.
+
+        Args:
+            config: the project's configuration.
+            folder: the project's folder.
+            stores: histories and availability; those of the configuration if not given.
+            release: a release's id; the current one if not given.
+
+        Raises:
+            ReleaseError: nothing is published yet, or the release is damaged.
+        """
+        path = _release_path(folder, release)
+        opened = stores or open_stores(config.serve, folder / ".shortlist" / "state")
+        return cls(config, folder, opened, Snapshot.open(path))
+
+    @property
+    def release(self) -> str:
+        """The id of the release that answers."""
+        return self._pipeline.snapshot.id
+
+    @property
+    def pipeline(self) -> RequestPipeline:
+        """The request path over the release that answers now."""
+        return self._pipeline
+
+    def answer(self, requests: Sequence[Request]) -> list[Shortlist]:
+        """The answer to each request: neighbours where it names an item, else recommendations.
+
+        Raises:
+            RequestError: a request is malformed; names the field. `validate` tells beforehand.
+        """
+        return self._pipeline.recommend(requests)
+
+    def validate(self, request: Request) -> None:
+        """Raise the RequestError that a request deserves, if it deserves one."""
+        self._pipeline.check(request)
+
+    @overload
+    def recommend(
+        self,
+        user: str = "",
+        k: int = 10,
+        *,
+        where: str = "",
+        exclude: Sequence[str] = (),
+        seen: bool | None = None,
+        explain: bool = False,
+    ) -> Shortlist: ...
+
+    @overload
+    def recommend(
+        self,
+        user: list[str],
+        k: int = 10,
+        *,
+        where: str = "",
+        exclude: Sequence[str] = (),
+        seen: bool | None = None,
+        explain: bool = False,
+    ) -> list[Shortlist]: ...
+
+    def recommend(
+        self,
+        user: str | list[str] = "",
+        k: int = 10,
+        *,
+        where: str = "",
+        exclude: Sequence[str] = (),
+        seen: bool | None = None,
+        explain: bool = False,
+    ) -> Shortlist | list[Shortlist]:
+        """A shortlist for a user, or one for each of several users.
+
+        Args:
+            user: an id, or a list of ids; empty for somebody without one.
+            k: how many items, 1 to 1,000.
+            where: a filter expression over item attributes.
+            exclude: ids of items not to return.
+            seen: whether items of the user's history may be returned; None for the setting.
+            explain: whether to tell each item's sources and features.
+        """
+        users = [user] if isinstance(user, str) else user
+        answers = self.answer(
+            [
+                Request(user=u, k=k, where=where, exclude=exclude, seen=seen, explain=explain)
+                for u in users
+            ]
+        )
+        return answers[0] if isinstance(user, str) else answers
+
+    @overload
+    def similar(
+        self, item: str, k: int = 10, *, where: str = "", exclude: Sequence[str] = ()
+    ) -> Shortlist: ...
+
+    @overload
+    def similar(
+        self, item: list[str], k: int = 10, *, where: str = "", exclude: Sequence[str] = ()
+    ) -> list[Shortlist]: ...
+
+    def similar(
+        self,
+        item: str | list[str],
+        k: int = 10,
+        *,
+        where: str = "",
+        exclude: Sequence[str] = (),
+    ) -> Shortlist | list[Shortlist]:
+        """The items most like an item, or like each of several items.
+
+        Raises:
+            RequestError: an item is not in the catalogue.
+        """
+        items = [item] if isinstance(item, str) else item
+        answers = self.answer([Request(item=i, k=k, where=where, exclude=exclude) for i in items])
+        return answers[0] if isinstance(item, str) else answers
+
+    def post(self, events: Sequence[Event]) -> int:
+        """Take events in: durable, and part of the next answer, when it returns.
+
+        Events that count go to the user's history; all of them to the inbox, from which the next
+        training collects them. Returns how many went to a history.
+
+        Raises:
+            RequestError: an event has no user or item, or a kind that `data.events.weights`
+                does not know.
+        """
+        instant = now()
+        for number, event in enumerate(events):
+            self._check(event, f"events[{number}]")
+        stamped = [
+            event
+            if event.time
+            else Event(event.user, event.item, instant, event.kind, event.position, event.request)
+            for event in events
+        ]
+        self._inbox.write(stamped)
+        counting = [event for event in stamped if self._weight(event.kind) > 0]
+        if not counting:
+            return 0
+        records = np.empty(len(counting), EVENT)
+        records["item"] = item_keys([event.item for event in counting])
+        records["time"] = [event.time for event in counting]
+        records["kind"] = [kind_code(event.kind) for event in counting]
+        return self._stores.history.append([event.user for event in counting], records)
+
+    def log_impressions(self, user: str, answer: Shortlist) -> None:
+        """Note that an answer was shown, for the next training; written within a second."""
+        kind = self.config.data.events.impression
+        instant = now()
+        self._inbox.defer(
+            Event(user, item, instant, kind, position, answer.request)
+            for position, item in enumerate(answer.ids)
+        )
+
+    def item(self, id: str) -> dict[str, Value] | None:
+        """The attributes and texts of an item; None for one that is unknown or not shown now."""
+        snapshot = self._pipeline.snapshot
+        row = int(snapshot.catalogue.vocabulary.rows([id])[0])
+        if row == UNKNOWN:
+            return None
+        visible = self._pipeline.filters.visible(now())
+        if not (visible[row >> 3] >> (row & 7)) & 1:
+            return None
+        return snapshot.catalogue.item(row)
+
+    def hide(self, ids: Sequence[str]) -> None:
+        """Never show these items again, in any process, from when this returns."""
+        self._stores.availability.hide(ids)
+
+    def show(self, ids: Sequence[str]) -> None:
+        """Undo `hide`."""
+        self._stores.availability.show(ids)
+
+    def refresh(self) -> bool:
+        """Switch to the current release if it is another one; whether it was.
+
+        The new release is opened and warm before it answers.
+        """
+        releases = Releases(self.folder / ".shortlist" / "releases")
+        current = releases.current()
+        if current is None or current == self.release:
+            return False
+        pipeline = self._pipeline_of(Snapshot.open(_release_path(self.folder, current)))
+        self._pipeline = pipeline
+        return True
+
+    def close(self) -> None:
+        """Write what is deferred and close the stores."""
+        self._inbox.close()
+        self._stores.close()
+
+    def _pipeline_of(self, snapshot: Snapshot) -> RequestPipeline:
+        pipeline = RequestPipeline(
+            snapshot, self.config, self._stores.history, self._stores.availability
+        )
+        pipeline.recommend([Request(k=1)])  # compiles what is not compiled, and maps the files
+        return pipeline
+
+    def _weight(self, kind: str) -> float:
+        events = self.config.data.events
+        if kind == events.impression:
+            return 0.0
+        return events.weights.get(kind, 0.0) if events.weights else 1.0
+
+    def _check(self, event: Event, where: str) -> None:
+        for field in ("user", "item"):
+            if not getattr(event, field):
+                raise RequestError("the id is empty.", remedy="Give one.", where=f"{where}.{field}")
+        events = self.config.data.events
+        known = {*events.weights, events.impression}
+        if events.weights and event.kind not in known:
+            raise RequestError(
+                f"{event.kind!r} is not a kind of event.",
+                remedy=did_you_mean(event.kind, known),
+                where=f"{where}.kind",
+            )
+
+
+def _release_path(folder: Path, release: str | None) -> Path:
+    releases = Releases(folder / ".shortlist" / "releases")
+    id = release or releases.current()
+    if id is None:
+        raise ReleaseError(
+            "nothing is published yet.",
+            remedy=f"Run `shortlist train {folder}`.",
+            where=str(folder),
+        )
+    return folder / ".shortlist" / "releases" / id

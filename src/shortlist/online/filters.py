@@ -1,0 +1,75 @@
+"""Which items a request may see: available, not expired, not hidden, matching `where`."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.core.bitmap import Bitmap, count, pack
+from shortlist.core.cache import BudgetedCache
+from shortlist.core.catalogue import Catalogue
+from shortlist.core.expression import matches
+from shortlist.core.parser import parse
+from shortlist.stores.contract import AvailabilityStore
+
+
+class Filters:
+    """The bitmaps of one release.
+
+    Args:
+        catalogue: the items.
+        availability: what is hidden while serving; asked for its version at every request, so a
+            change holds from the moment it is acknowledged.
+        cache: bytes that the bitmaps of filter expressions may take.
+    """
+
+    def __init__(self, catalogue: Catalogue, availability: AvailabilityStore, cache: int) -> None:
+        self._catalogue = catalogue
+        self._availability = availability
+        self._expiries: NDArray[np.int64] = np.unique(catalogue.expires)
+        self._hidden_version: int | None = None
+        self._hidden: NDArray[np.int32] = np.empty(0, np.int32)
+        self._epoch: tuple[int, int] | None = None
+        self._visible: Bitmap = np.empty(0, np.uint8)
+        self._visible_count = 0
+        self._matching: BudgetedCache[str, Bitmap] = BudgetedCache(cache, lambda b: b.nbytes)
+
+    def visible(self, now: int) -> Bitmap:
+        """Items that may be shown at an instant to anybody; do not write into it."""
+        version = self._availability.version()
+        if version != self._hidden_version:
+            rows = self._catalogue.vocabulary.rows_of_keys(self._availability.hidden())
+            self._hidden, self._hidden_version = rows[rows >= 0], version
+        # The set only changes when the version does or when `now` passes an expiry.
+        epoch = (version, int(np.searchsorted(self._expiries, now, "right")))
+        if epoch != self._epoch:
+            flags = self._catalogue.available & (self._catalogue.expires > now)
+            flags[self._hidden] = False
+            self._visible, self._epoch = pack(flags), epoch
+            self._visible_count = int(flags.sum())
+        return self._visible
+
+    def visible_share(self) -> float:
+        """The share of the catalogue that the last `visible` let through."""
+        return self._visible_count / max(len(self._catalogue), 1)
+
+    def allow(self, where: str, now: int) -> Bitmap:
+        """Items that may be shown at an instant and match an expression (empty: all).
+
+        Raises:
+            RequestError: the expression is faulty.
+        """
+        visible = self.visible(now)
+        if not where:
+            return visible
+        matching = self._matching.get(where, lambda: pack(matches(parse(where), self._catalogue)))
+        return np.bitwise_and(visible, matching)
+
+    def check(self, where: str) -> None:
+        """Raise the RequestError that an expression deserves, if it deserves one."""
+        if where:
+            self._matching.get(where, lambda: pack(matches(parse(where), self._catalogue)))
+
+    def size(self, allow: Bitmap) -> int:
+        """How many items a bitmap lets through."""
+        return count(allow)

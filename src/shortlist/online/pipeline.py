@@ -1,0 +1,194 @@
+"""The request, from top to bottom.
+
+`answer` is the whole path. A batch goes through it together, because indexes and rankers do
+several requests at once cheaper than one by one; a batch equals its singles.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.config.schema import Config
+from shortlist.core.errors import RequestError
+from shortlist.core.request import Candidates, Request, Shortlist
+from shortlist.core.times import now
+from shortlist.core.vocabulary import UNKNOWN
+from shortlist.features.contract import HISTORY
+from shortlist.online.arrange import Arrange
+from shortlist.online.filters import Filters
+from shortlist.online.marks import Marks
+from shortlist.online.merge import merge
+from shortlist.online.query import Query
+from shortlist.online.ranking.stage import Ranking
+from shortlist.online.retrieval import sources_of
+from shortlist.online.snapshot import Snapshot
+from shortlist.stores.contract import AvailabilityStore, Events, HistoryReader
+
+MOST = 1_000
+MOST_EXCLUDED = 100_000
+
+
+class RequestPipeline:
+    """One release, opened, with the stores beside it; answers requests.
+
+    Safe to call from several threads: requests are answered one batch at a time.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        config: Config,
+        history: HistoryReader,
+        availability: AvailabilityStore,
+    ) -> None:
+        self.snapshot = snapshot
+        self._config = config
+        self._history = history
+        catalogue = snapshot.catalogue
+        self.filters = Filters(catalogue, availability, config.serve.filter_cache << 20)
+        self._marks = Marks(len(catalogue))
+        self._sources, self._similar, self._filler = sources_of(snapshot)
+        self._ranking = Ranking(snapshot, history)
+        self._arrange = Arrange(catalogue, config.arrange.max_per)
+        self._lock = Lock()
+
+    def recommend(self, requests: Sequence[Request]) -> list[Shortlist]:
+        """The answer to each request (neighbours of an item where the request names one).
+
+        Raises:
+            RequestError: a request is malformed; names the field.
+        """
+        if not requests:
+            return []
+        with self._lock:
+            queries = self._hydrate(requests)
+            candidates = self._retrieve(queries)
+            scores = self._rank(queries, candidates)
+            return [
+                self._show(query, found, score)
+                for query, found, score in zip(queries, candidates, scores, strict=True)
+            ]
+
+    def retrieve(self, requests: Sequence[Request]) -> list[Candidates]:
+        """The merged candidates of each request, before ranking."""
+        if not requests:
+            return []
+        with self._lock:
+            return self._retrieve(self._hydrate(requests))
+
+    def check(self, request: Request) -> None:
+        """Raise the RequestError that a request deserves, if it deserves one."""
+        if not 1 <= request.k <= MOST:
+            raise RequestError(
+                f"{request.k} items are wanted.", remedy=f"Ask for 1 to {MOST:,}.", where="k"
+            )
+        if len(request.exclude) > MOST_EXCLUDED:
+            raise RequestError(
+                f"{len(request.exclude):,} items are excluded.",
+                remedy=f"At most {MOST_EXCLUDED:,} can be; filter by an attribute with `where`.",
+                where="exclude",
+            )
+        self.filters.check(request.where)
+        if request.item is not None:
+            known = self.snapshot.catalogue.vocabulary.rows([request.item])
+            if known[0] == UNKNOWN:
+                raise RequestError(
+                    f"no item has the id {request.item!r}.",
+                    remedy="Ask for an item of the catalogue.",
+                    where="item",
+                )
+
+    def _hydrate(self, requests: Sequence[Request]) -> list[Query]:
+        """Understand requests: filters to bitmaps, ids to rows, users to histories."""
+        instants = np.array([request.now or now() for request in requests], np.int64)
+        histories = self._history.read([request.user for request in requests], instants)
+        vocabulary = self.snapshot.catalogue.vocabulary
+        queries = []
+        for request, instant, events in zip(requests, instants.tolist(), histories, strict=True):
+            self.check(request)
+            rows, times = _known(vocabulary.rows_of_keys(_column(events, "item")), events)
+            banned = [vocabulary.rows(request.exclude)] if request.exclude else []
+            seen = self._config.arrange.seen if request.seen is None else request.seen
+            if not seen:
+                banned.append(rows)
+            seeds = rows[::-1]
+            if request.item is not None:
+                seeds = vocabulary.rows([request.item])
+                banned.append(seeds)
+            queries.append(
+                Query(
+                    request=request,
+                    now=instant,
+                    limit=max(self._config.ranker.candidates, request.k),
+                    allow=self.filters.allow(request.where, instant),
+                    filtered=bool(request.where),
+                    banned=np.concatenate(banned) if banned else np.empty(0, np.int32),
+                    seeds=seeds,
+                    history_rows=rows[-HISTORY:],
+                    history_times=times[-HISTORY:],
+                )
+            )
+        return queries
+
+    def _retrieve(self, queries: Sequence[Query]) -> list[Candidates]:
+        """Ask every source, and merge what they found for each query."""
+        found = {}
+        k = self._config.serve.sources or max(query.limit for query in queries)
+        feeds = [query for query in queries if query.request.item is None]
+        likes = [query for query in queries if query.request.item is not None]
+        for group, sources in ((feeds, self._sources), (likes, self._similar)):
+            if not group:
+                continue
+            names = tuple(source.name for source in sources)
+            answers = [source.search(group, k, self._marks) for source in sources]
+            for i, query in enumerate(group):
+                lists = [answer[i] for answer in answers]
+                found[id(query)] = merge(query, lists, names, self._filler, self._marks)
+        return [found[id(query)] for query in queries]
+
+    def _rank(
+        self, queries: Sequence[Query], candidates: Sequence[Candidates]
+    ) -> list[NDArray[np.float32]]:
+        """A score for every candidate; neighbours of an item stay in their fused order."""
+        feeds = [i for i, query in enumerate(queries) if query.request.item is None]
+        scores = [
+            np.arange(len(found.rows), 0, -1, dtype=np.float32) / np.float32(len(found.rows) or 1)
+            for found in candidates
+        ]
+        if feeds and self._ranking.ready:
+            ranked = self._ranking([queries[i] for i in feeds], [candidates[i] for i in feeds])
+            for i, score in zip(feeds, ranked, strict=True):
+                scores[i] = score
+        return scores
+
+    def _show(self, query: Query, candidates: Candidates, scores: NDArray[np.float32]) -> Shortlist:
+        """Arrange scored candidates, and bring ids back."""
+        chosen = self._arrange(candidates.rows, scores, query.request.k)
+        rows = candidates.rows[chosen]
+        explain = []
+        if query.request.explain:
+            explain = self._ranking.explain(query, candidates, chosen)
+        return Shortlist(
+            ids=self.snapshot.catalogue.vocabulary.ids(rows),
+            scores=scores[chosen],
+            rows=rows,
+            release=self.snapshot.id,
+            request=secrets.token_hex(8),
+            explain=explain,
+        )
+
+
+def _column(events: Events, name: str) -> NDArray[np.uint64]:
+    return np.ascontiguousarray(events[name])
+
+
+def _known(rows: NDArray[np.int32], events: Events) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Rows and times of the events whose items the catalogue knows."""
+    times = np.ascontiguousarray(events["time"])
+    known = rows >= 0
+    return (rows, times) if known.all() else (rows[known], times[known])

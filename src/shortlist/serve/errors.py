@@ -1,0 +1,102 @@
+"""What went wrong, as HTTP: a status and a body that names the field and the remedy."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+
+from shortlist.core.errors import RequestError, ShortlistError, StoreError, did_you_mean
+
+UNKNOWN_FIELD = re.compile(r"unknown field `(.*)`")
+MISSING_FIELD = re.compile(r"missing required field `(.*)`")
+JSON = "application/json"
+
+
+class NotReadyError(ShortlistError):
+    """No release is open yet."""
+
+
+class NotFoundError(ShortlistError):
+    """There is nothing under that name."""
+
+
+class Problem(msgspec.Struct):
+    """What is wrong: the field it lies in (empty for none), a sentence, and what to do."""
+
+    field: str
+    problem: str
+    remedy: str = ""
+
+
+class ErrorBody(msgspec.Struct):
+    """The body of every answer that is not 2xx."""
+
+    error: Problem
+
+
+STATUS: Mapping[type[ShortlistError], int] = {
+    RequestError: 400,
+    NotFoundError: 404,
+    NotReadyError: 503,
+    StoreError: 503,
+}
+
+
+def shortlist_error(request: Request[Any, Any, Any], error: ShortlistError) -> Response[bytes]:
+    """An error of this package."""
+    status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
+    if status >= 500 and not isinstance(error, NotReadyError):
+        logging.getLogger(__name__).error("%s %s: %s", request.method, request.url.path, error)
+    return _answer(status, Problem(error.where, error.problem, error.remedy))
+
+
+def http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """A body that does not fit its schema, a path or a method that does not exist."""
+    if isinstance(error, ValidationException) and isinstance(error.extra, list):
+        return _answer(error.status_code, _misfit(request, error.extra[0]))
+    return _answer(error.status_code, Problem("", f"{error.detail}."))
+
+
+def unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """A bug: the log has the trace, the caller a plain sentence."""
+    logging.getLogger(__name__).error(
+        "%s %s failed", request.method, request.url.path, exc_info=error
+    )
+    return _answer(500, Problem("", "the server failed.", "The server's log says why."))
+
+
+def _misfit(request: Request[Any, Any, Any], found: Mapping[str, str]) -> Problem:
+    """The first thing about a body that does not fit."""
+    message = found["message"]
+    unknown = UNKNOWN_FIELD.search(message)
+    if unknown:
+        return Problem(unknown[1], f"{unknown[1]!r} is not a field.", _fields(request, unknown[1]))
+    missing = MISSING_FIELD.search(message)
+    if missing:
+        return Problem(missing[1], f"{missing[1]!r} is required.", "Give it.")
+    if message == "'data'":  # how Litestar says that there is none
+        return Problem("", "the body is missing.", "Send a JSON object, {} at least.")
+    field = "" if found.get("key", "data") == "data" else found["key"]
+    return Problem(field, f"{message}.")
+
+
+def _fields(request: Request[Any, Any, Any], name: str) -> str:
+    """The fields of the body that the route takes, or the one that was probably meant."""
+    data = request.scope["route_handler"].parsed_data_field
+    known: list[str] = []
+    for kind in (
+        (data.annotation, *(inner.annotation for inner in data.inner_types)) if data else ()
+    ):
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            known += kind.__struct_fields__
+    return did_you_mean(name, known)
+
+
+def _answer(status: int, problem: Problem) -> Response[bytes]:
+    return Response(msgspec.json.encode(ErrorBody(problem)), status_code=status, media_type=JSON)

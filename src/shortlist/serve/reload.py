@@ -1,0 +1,83 @@
+"""Opens the engine, and keeps it at the newest release while requests are answered."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from shortlist.core.errors import ShortlistError
+from shortlist.core.request import Request
+from shortlist.online.engine import Engine
+from shortlist.serve.errors import NotReadyError
+from shortlist.serve.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+
+class Keeper:
+    """Holds a worker's engine.
+
+    Args:
+        open_engine: opens it; raises a ShortlistError while there is no release.
+        seconds: how often to look for a newer release.
+        metrics: told which release is open.
+    """
+
+    def __init__(self, open_engine: Callable[[], Engine], seconds: float, metrics: Metrics) -> None:
+        self._open_engine = open_engine
+        self._seconds = seconds
+        self._metrics = metrics
+        self._engine: Engine | None = None
+        self._problem = "the release is being opened"
+
+    @property
+    def engine(self) -> Engine:
+        """The engine.
+
+        Raises:
+            NotReadyError: it is not open yet.
+        """
+        if self._engine is None:
+            raise NotReadyError(
+                f"no release is open yet: {self._problem}",
+                remedy="Try again in a moment; without a release, publish one.",
+            )
+        return self._engine
+
+    async def keep(self) -> None:
+        """Open the engine, trying until it opens, then look for newer releases for ever."""
+        while self._engine is None:
+            try:
+                self._engine = await asyncio.to_thread(self._open_warm)
+            except ShortlistError as error:
+                self._failed(error)
+                await asyncio.sleep(self._seconds)
+        self._metrics.release(self._engine.release)
+        while True:
+            await asyncio.sleep(self._seconds)
+            try:
+                if await asyncio.to_thread(self._engine.refresh):
+                    self._problem = ""
+                    self._metrics.release(self._engine.release)
+                    log.info("answering from release %s", self._engine.release)
+            except ShortlistError as error:  # what is open goes on answering
+                self._failed(error)
+
+    def _open_warm(self) -> Engine:
+        """Open the engine and have it answer, so that every kernel is compiled."""
+        engine = self._open_engine()
+        engine.answer([Request(k=10), Request(user="warm", k=10)])
+        return engine
+
+    def _failed(self, error: ShortlistError) -> None:
+        if str(error) != self._problem:
+            log.warning("%s", error)
+            self._metrics.reload_failed()
+        self._problem = str(error)
+
+    def close(self) -> None:
+        """Close the engine."""
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None

@@ -1,0 +1,150 @@
+"""The HTTP routes."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+from litestar import Request, Response, delete, get, post
+from litestar.background_tasks import BackgroundTask
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, JSONBody
+from litestar.types import ControllerRouterHandler
+
+from shortlist.core.times import iso
+from shortlist.release.publish import Releases
+from shortlist.serve.errors import JSON, ErrorBody, NotFoundError
+from shortlist.serve.schema import (
+    Accepted,
+    Answer,
+    EventBody,
+    Health,
+    ItemBody,
+    ItemState,
+    RecommendBody,
+    ReleaseBody,
+    ReleaseList,
+    SimilarBody,
+    events_of,
+)
+from shortlist.serve.service import Service
+
+ITEMS = "/v1/items/"
+RESTORE = ":restore"
+BAD = {400: ResponseSpec(ErrorBody, description="The request names a field that is wrong.")}
+ABSENT = {404: ResponseSpec(ErrorBody, description="There is no such item.")}
+ANSWER = {200: ResponseSpec(Answer, description="A shortlist, best first."), **BAD}
+Http = Request[Any, Any, Any]
+
+
+def routes(service: Service, releases: Releases) -> list[ControllerRouterHandler]:
+    """The handlers of every route, bound to a worker's service."""
+    encode = msgspec.json.Encoder().encode
+
+    @post("/v1/recommend", status_code=200, responses=ANSWER, tags=["answers"])
+    async def recommend(data: JSONBody[RecommendBody]) -> Response[bytes]:
+        """What a user should see. Answers to a known user are logged as impressions."""
+        shortlist = await service.ask(data.request())
+        background = None
+        if service.log_impressions and data.user:
+            background = BackgroundTask(service.engine.log_impressions, data.user, shortlist)
+        body = encode(Answer.of(shortlist))
+        return Response(body, media_type=JSON, background=background)
+
+    @post("/v1/similar", status_code=200, responses=ANSWER, tags=["answers"])
+    async def similar(data: JSONBody[SimilarBody]) -> Response[bytes]:
+        """What is like an item."""
+        return Response(encode(Answer.of(await service.ask(data.request()))), media_type=JSON)
+
+    @post("/v1/events", status_code=202, responses=BAD, tags=["events"])
+    async def events(data: JSONBody[EventBody | list[EventBody]]) -> Accepted:
+        """One event or a list: all of them are taken in, durably, or none.
+
+        Events of items that the release does not know are taken in as well: the catalogue may
+        be newer than the release.
+        """
+        posted = events_of(data)
+        await service.write(partial(service.engine.post, posted))
+        service.metrics.posted(len(posted))
+        return Accepted(len(posted))
+
+    @get("/v1/items/{id:path}", responses=ABSENT, tags=["items"])
+    async def item(request: Http, id: FromPath[str]) -> ItemBody:
+        """What the release knows about an item that may be shown. The id is percent-encoded."""
+        name = _item_of(request, id)
+        attributes = service.engine.item(name)
+        if attributes is None:
+            raise NotFoundError(
+                f"no item that may be shown has the id {name!r}.",
+                remedy="Percent-encode the id.",
+                where="id",
+            )
+        return ItemBody(name, attributes)
+
+    @delete("/v1/items/{id:path}", status_code=200, tags=["items"])
+    async def hide(request: Http, id: FromPath[str]) -> ItemState:
+        """Never show an item again, in any worker, from when this is answered."""
+        name = _item_of(request, id)
+        await service.write(partial(service.engine.hide, [name]))
+        return ItemState(name, hidden=True)
+
+    @post("/v1/items/{id:path}", status_code=200, responses=ABSENT, tags=["items"])
+    async def restore(request: Http, id: FromPath[str]) -> ItemState:
+        """Undo hiding an item: `POST /v1/items/{id}:restore`."""
+        name = _item_of(request, id)
+        if not name.endswith(RESTORE):
+            raise NotFoundError(
+                "an item has no such action.", remedy=f"Add {RESTORE} to the path.", where="id"
+            )
+        name = name.removesuffix(RESTORE)
+        await service.write(partial(service.engine.show, [name]))
+        return ItemState(name, hidden=False)
+
+    @get("/v1/releases", tags=["releases"], sync_to_thread=True)
+    def list_releases() -> ReleaseList:
+        """The releases that are kept, newest first, and the one that this worker answers from."""
+        kept = [
+            ReleaseBody(
+                manifest.id, iso(manifest.created), iso(manifest.watermark), manifest.metrics
+            )
+            for manifest in releases.list()
+        ]
+        return ReleaseList(service.engine.release, kept)
+
+    @get("/healthz", tags=["operation"])
+    async def healthz() -> Health:
+        """Whether the process lives."""
+        return Health("ok")
+
+    @get("/readyz", tags=["operation"])
+    async def readyz() -> Health:
+        """Whether requests are answered: 503 until a release is open and its kernels are warm."""
+        return Health("ready", service.engine.release)
+
+    @get("/metrics", include_in_schema=False, sync_to_thread=True)
+    def metrics() -> Response[bytes]:
+        """Prometheus metrics of all workers."""
+        return Response(service.metrics.text(), media_type=service.metrics.content_type)
+
+    return [
+        recommend,
+        similar,
+        events,
+        item,
+        hide,
+        restore,
+        list_releases,
+        healthz,
+        readyz,
+        metrics,
+    ]
+
+
+def _item_of(request: Http, path: str) -> str:
+    """The item's id, from the path as it was sent: slashes of its own count."""
+    raw: bytes = request.scope.get("raw_path") or b""
+    sent = raw.partition(b"?")[0].decode("latin-1")
+    _, found, id = sent.partition(ITEMS)
+    return unquote(id, errors="surrogatepass") if found else path.removeprefix("/")

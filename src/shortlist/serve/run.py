@@ -1,0 +1,97 @@
+"""Starts the server: worker processes that share the memory-mapped files of one release."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from granian.constants import Interfaces, Loops
+from granian.log import LogLevels
+from granian.server import Server
+from litestar import Litestar
+
+from shortlist.config.load import load_config
+
+PROJECT = "SHORTLIST_PROJECT"
+PARENT = "SHORTLIST_PARENT"
+
+
+def serve(folder: Path, host: str = "127.0.0.1", port: int = 8080, workers: int = 1) -> None:
+    """Answer requests over HTTP until a signal ends it.
+
+    A worker that dies is started again. Each worker computes on one core, so as many workers as
+    cores answer most.
+
+    Args:
+        folder: the project's folder.
+        host: the address to listen at.
+        port: the port to listen at.
+        workers: how many processes.
+
+    Raises:
+        ConfigError: the project's `shortlist.toml` is wrong.
+    """
+    name = load_config(folder).project.name
+    server = Server(
+        "shortlist.serve.run:worker",
+        address=host,
+        port=port,
+        interface=Interfaces.ASGI,
+        workers=workers,
+        loop=Loops.asyncio,
+        respawn_failed_workers=True,
+        factory=True,
+        websockets=False,
+        log_level=LogLevels.warning,
+    )
+
+    @server.on_startup
+    def announce() -> None:
+        plural = "" if workers == 1 else "s"
+        address = f"http://{host}:{port}"
+        text = f"{name} answers at {address} with {workers} worker{plural}, see {address}/docs"
+        print(text, file=sys.stderr, flush=True)
+
+    # a forked worker would inherit what this process has imported, and threads' locks with it
+    multiprocessing.set_start_method("spawn", force=True)
+    with TemporaryDirectory(prefix="shortlist-metrics-") as metrics:
+        os.environ |= {
+            PROJECT: str(folder.resolve()),
+            PARENT: str(os.getpid()),
+            "PROMETHEUS_MULTIPROC_DIR": metrics,
+        }
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+        server.serve()
+
+
+def worker() -> Litestar:
+    """The application of a worker process; granian calls it."""
+    from shortlist.serve.app import app_of
+
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    return app_of(Path(os.environ[PROJECT]), _end_with_parent)
+
+
+@asynccontextmanager
+async def _end_with_parent(app: Litestar) -> AsyncIterator[None]:
+    """End this worker when the server is killed, so that its port is free again."""
+    parent = int(os.environ[PARENT])
+
+    async def watch() -> None:
+        while os.getppid() == parent:
+            await asyncio.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        watching.cancel()

@@ -1,0 +1,111 @@
+"""Histories in memory: for tests, and for evaluation, which asks for them as of many instants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.core.keys import item_keys
+from shortlist.stores.contract import Events
+from shortlist.stores.merge import NO_EVENTS, by_user, merge, out_of_order, until
+
+EVERYTHING = np.iinfo(np.int64).max
+
+
+class MemoryHistory:
+    """Histories in this process, gone with it.
+
+    Args:
+        capacity: how many events `read` returns at most.
+        keep: how many events of a user stay behind it, so that a read as of an old instant finds
+            the `capacity` events before that instant; everything unless told.
+    """
+
+    def __init__(self, capacity: int = 500, keep: int = EVERYTHING) -> None:
+        self.capacity = capacity
+        self._keep = max(keep, capacity)
+        self._histories: dict[str, Events] = {}
+        self._recent: list[tuple[int, int]] = []
+        self._lock = Lock()
+
+    def read(self, users: Sequence[str], before: NDArray[np.int64] | None = None) -> list[Events]:
+        """The events of each user, oldest first; see the contract."""
+        instants = [None] * len(users) if before is None else before.tolist()
+        return [
+            until(self._histories.get(user, NO_EVENTS), instant)[-self.capacity :]
+            for user, instant in zip(users, instants, strict=True)
+        ]
+
+    def append(self, users: Sequence[str], events: Events) -> int:
+        """Add events; see the contract."""
+        count = 0
+        with self._lock:
+            for user, fresh in by_user(users, events).items():
+                kept = self._histories.get(user, NO_EVENTS)
+                self._histories[user], added = merge(kept, fresh, self._keep)
+                count += len(added)
+                self._recent.extend(
+                    zip(added["time"].tolist(), added["item"].tolist(), strict=True)
+                )
+            self._recent.sort()
+        return count
+
+    def load(self, histories: Iterable[tuple[Sequence[str], NDArray[np.int64], Events]]) -> None:
+        """Merge whole histories; see the contract."""
+        with self._lock:
+            for users, offsets, events in histories:
+                wrong = set(out_of_order(offsets, events).tolist())
+                bounds = offsets.tolist()
+                for place, user in enumerate(users):
+                    fresh = events[bounds[place] : bounds[place + 1]]
+                    kept = self._histories.get(user, NO_EVENTS)
+                    if len(kept) or place in wrong:
+                        fresh, _ = merge(kept, fresh, self._keep)
+                    self._histories[user] = fresh[-self._keep :]
+
+    def since(self, time: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        """Appended events at or after a time; see the contract."""
+        with self._lock:
+            found = [pair for pair in self._recent if pair[0] >= time]
+        times = np.array([time for time, _ in found], np.int64)
+        return np.array([item for _, item in found], np.uint64), times
+
+    def forget_recent(self, before: int) -> None:
+        """Drop what `since` remembers from before a time."""
+        with self._lock:
+            self._recent = [pair for pair in self._recent if pair[0] >= before]
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+class MemoryAvailability:
+    """Hidden items in this process, gone with it."""
+
+    def __init__(self) -> None:
+        self._hidden: set[int] = set()
+        self._version = 0
+
+    def hide(self, ids: Sequence[str]) -> None:
+        """Hide items; see the contract."""
+        self._hidden.update(item_keys(ids).tolist())
+        self._version += 1
+
+    def show(self, ids: Sequence[str]) -> None:
+        """Undo `hide`; see the contract."""
+        self._hidden.difference_update(item_keys(ids).tolist())
+        self._version += 1
+
+    def version(self) -> int:
+        """The number of changes so far."""
+        return self._version
+
+    def hidden(self) -> NDArray[np.uint64]:
+        """Keys of all hidden items."""
+        return np.array(sorted(self._hidden), np.uint64)
+
+    def close(self) -> None:
+        """Nothing is held open."""

@@ -1,0 +1,68 @@
+"""How histories grow: a history is the newest `capacity` of the set of all events ever added.
+
+Because it is a set under a total order (time, then item key, then kind), appending is idempotent
+and the result does not depend on the order, the batches or the process that events came in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.stores.contract import EVENT, Events
+
+NO_EVENTS: Events = np.empty(0, EVENT)
+
+
+def merge(kept: Events, fresh: Events, capacity: int) -> tuple[Events, Events]:
+    """A history with events added to it.
+
+    Args:
+        kept: the history so far, `EVENT[h]`.
+        fresh: the events to add, `EVENT[n]`, in any order, duplicates allowed.
+        capacity: how many events the history may hold.
+
+    Returns:
+        The history, in order, and the part of it that `kept` did not have.
+    """
+    both = np.concatenate([kept, fresh])
+    is_fresh = np.arange(len(both)) >= len(kept)
+    order = np.lexsort((both["kind"], both["item"], both["time"]))
+    both, is_fresh = both[order], is_fresh[order]
+    first = np.ones(len(both), np.bool_)
+    first[1:] = both[1:] != both[:-1]  # the sort is stable: of equal events the kept one is first
+    history, added = both[first][-capacity:], is_fresh[first][-capacity:]
+    return history, history[added]
+
+
+def by_user(users: Sequence[str], events: Events) -> dict[str, Events]:
+    """Events grouped by user, users in order of first occurrence."""
+    if len(users) == 1:
+        return {users[0]: events}
+    places: dict[str, list[int]] = {}
+    for place, user in enumerate(users):
+        places.setdefault(user, []).append(place)
+    return {user: events[where] for user, where in places.items()}
+
+
+def out_of_order(offsets: NDArray[np.int64], events: Events) -> NDArray[np.int64]:
+    """Which of the histories `events[offsets[i]:offsets[i + 1]]` do not strictly ascend."""
+    if len(events) < 2:
+        return np.empty(0, np.int64)
+    time, item, kind = events["time"], events["item"], events["kind"]
+    later = (item[1:] > item[:-1]) | ((item[1:] == item[:-1]) & (kind[1:] > kind[:-1]))
+    ascends = (time[1:] > time[:-1]) | ((time[1:] == time[:-1]) & later)
+    inside = np.ones(len(events) - 1, np.bool_)
+    edges = offsets[1:-1]
+    inside[edges[(edges > 0) & (edges < len(events))] - 1] = False
+    wrong = np.flatnonzero(inside & ~ascends)
+    return np.unique(np.searchsorted(offsets, wrong, side="right") - 1)
+
+
+def until(events: Events, before: int | None) -> Events:
+    """The part of a history strictly before an instant; all of it for None."""
+    if before is None or not len(events) or int(events["time"][-1]) < before:
+        return events
+    return events[: int(np.searchsorted(events["time"], before))]

@@ -1,0 +1,20 @@
+from pathlib import Path
+
+from clients import until_ready
+from litestar.testing import TestClient
+
+from shortlist.online.engine import Engine
+from shortlist.serve.app import create_app
+from shortlist.testing import shop
+
+
+def test_a_server_without_a_release_lives_says_so_and_serves_the_first_one(tmp_path: Path) -> None:
+    config = shop.config("[serve]\nreload_seconds = 0.05")
+    with TestClient(create_app(config, tmp_path, lambda: Engine.open(config, tmp_path))) as client:
+        assert client.get("/healthz").json()["status"] == "ok"
+        for answer in (client.get("/readyz"), client.post("/v1/recommend", json={})):
+            assert answer.status_code == 503
+            assert "no release is open yet" in answer.json()["error"]["problem"]
+        published = shop.publish(tmp_path)
+        until_ready(client)
+        assert client.post("/v1/recommend", json={}).json()["release"] == published
