@@ -281,6 +281,6 @@ def trees_of(names: tuple[str, ...], x: NDArray[np.float32], config: Config) -> 
         "learning_rate": config.ranker.learning_rate,
         "verbosity": -1,
     }
-    data = lightgbm.Dataset(x.T, label.astype(np.float32), feature_name=list(names))
+    data = lightgbm.Dataset(x.T, label.astype(np.float32))
     booster = lightgbm.train(parameters, data, config.ranker.trees)
     return to_trees(booster, names)

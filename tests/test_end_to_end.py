@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from shortlist.core.errors import ShortlistError
-from shortlist.core.times import HOUR, MINUTE
+from shortlist.core.times import DAY, MINUTE
 from shortlist.online.engine import Engine
 from shortlist.project import Project
 from shortlist.testing.marketplace import UNTIL, World, generate
@@ -69,16 +69,18 @@ def engine(project: Project) -> Engine:
     return project.open()
 
 
-def a_log(users: int = 12, items: int = 9, rounds: int = 4) -> tuple[Rows, Rows]:
-    """Everybody looks at a few items of one of three categories, again and again."""
+def a_log(users: int = 12, items: int = 9, days: int = 4) -> tuple[Rows, Rows]:
+    """Every day everybody looks at two items of one of three categories."""
+    per_category = items // 3
     events: Rows = [
         {
             "user_id": f"u{user}",
-            "item_id": f"i{(user % 3 + 3 * ((user + turn) % (items // 3))) % items}",
-            "timestamp": UNTIL - (rounds - turn) * 24 * HOUR + user * MINUTE,
+            "item_id": f"i{user % 3 + 3 * ((user // 3 + day + look) % per_category)}",
+            "timestamp": UNTIL - (days - day) * DAY + (20 * user + look) * MINUTE,
         }
-        for turn in range(rounds)
+        for day in range(days)
         for user in range(users)
+        for look in range(2)
     ]
     catalogue: Rows = [
         {"item_id": f"i{item}", "title": f"item {item}", "category": f"c{item % 3}"}
@@ -274,6 +276,15 @@ def test_a_log_with_one_user_trains_and_answers(tmp_path: Path) -> None:
     assert len(engine.recommend(user="somebody else", k=3)) == 3
 
 
+def test_a_log_whose_sessions_are_single_events_trains_without_vectors(tmp_path: Path) -> None:
+    events, items = a_log()
+    write(tmp_path / "events.csv", events[::2])
+    write(tmp_path / "items.csv", items)
+    project = project_of(tmp_path, "events.csv", "items.csv")
+    assert project.train().published
+    assert len(project.open().recommend(user="u1", k=3)) == 3
+
+
 STRANGE = [
     "🛋️ sofa",
     "it's",
@@ -332,12 +343,12 @@ def kill_after(folder: Path, lines: int) -> None:
     assert process.returncode == -signal.SIGKILL
 
 
-def test_killed_training_loses_and_doubles_nothing(published: Project, tmp_path: Path) -> None:
+def test_killed_training_loses_and_doubles_nothing(published: Project) -> None:
     before = published.open().recommend(user="u1", k=5)
-    later: Rows = [{**e, "timestamp": int(str(e["timestamp"])) + HOUR} for e in a_log()[0]]
+    later: Rows = [{**e, "timestamp": int(str(e["timestamp"])) + 4 * DAY} for e in a_log()[0]]
     both = [*a_log()[0], *later]
     write(published.folder / "events.csv", both)
-    for lines in (1, 3, 6):
+    for lines in (2, 6):
         kill_after(published.folder, lines)
         still = published.open().recommend(user="u1", k=5)
         assert (still.release, still.ids) == (before.release, before.ids)

@@ -70,12 +70,8 @@ WORLDS = st.builds(
     FeatureWorld,
     events=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 4), WORLD_TIME), min_size=1),
     kinds=st.lists(st.sampled_from([None, "a", "b"]), min_size=5, max_size=5),
-    tags=st.lists(
-        st.lists(st.sampled_from(["a", "b", "c"]), max_size=3), min_size=5, max_size=5
-    ),
-    prices=st.lists(
-        st.one_of(st.none(), st.floats(-10, 1e6, width=32)), min_size=5, max_size=5
-    ),
+    tags=st.lists(st.lists(st.sampled_from(["a", "b", "c"]), max_size=3), min_size=5, max_size=5),
+    prices=st.lists(st.one_of(st.none(), st.floats(-10, 1e6, width=32)), min_size=5, max_size=5),
     asks=st.lists(
         st.builds(
             Ask,

@@ -57,9 +57,7 @@ class RelativePrice:
         medians = log_median(at, self.attribute)
         table = at.candidates.select("request", "item")
         table = table.join(log_prices(at, self.attribute), "item").join(medians, "request")
-        return table.select(
-            "request", "item", **{self.name: table.log_price - table.log_median}
-        )
+        return table.select("request", "item", **{self.name: table.log_price - table.log_median})
 
     def online(self, view: View, out: NDArray[np.float32]) -> None:
         """The median once, then one logarithm per candidate."""
@@ -107,13 +105,9 @@ def log_median(at: AsOf, attribute: str) -> ir.Table:
     )
     requests = sequenced_requests(at)
     newest = (requests.sequence / HISTORY).floor().cast("int64")
-    requests = ibis.union(
-        requests.mutate(block=newest), requests.mutate(block=newest - 1)
-    )
+    requests = ibis.union(requests.mutate(block=newest), requests.mutate(block=newest - 1))
     pairs = requests.join(events, ["user", "block"])
-    pairs = pairs.filter(
-        (pairs.place <= pairs.sequence) & (pairs.place > pairs.sequence - HISTORY)
-    )
+    pairs = pairs.filter((pairs.place <= pairs.sequence) & (pairs.place > pairs.sequence - HISTORY))
     return pairs.group_by("request").agg(log_median=(pairs.price.median() + 1.0).ln())
 
 

@@ -52,9 +52,7 @@ class FeatureSet:
 
         return join(self.features, at)
 
-    def matrix(
-        self, at: AsOf
-    ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
+    def matrix(self, at: AsOf) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
         """See `features.offline.matrix`."""
         from shortlist.features.offline import matrix
 

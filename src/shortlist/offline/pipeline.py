@@ -228,6 +228,9 @@ def _build(
     for name, retriever in retrievers.items():
         fitted = fit_retriever(retriever, data, seed, progress, category=category)
         for kind, artefact in fitted.items():
+            if isinstance(artefact, ItemVectors) and not len(artefact.rows):
+                progress.note(f"{name} found no item to make a vector of: it is left without.")
+                continue
             place = f"artefacts/{name}.{kind}"
             artefacts.append({"name": name, "kind": kind, "folder": place})
             save_artefact(artefact, folder / place)

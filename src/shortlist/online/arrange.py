@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from shortlist.core.catalogue import Catalogue
 from shortlist.core.jit import kernel
+from shortlist.core.order import best_first
 
 
 class Arrange:
@@ -40,9 +41,9 @@ class Arrange:
         Equal scores keep the order they came in. A list is shorter than k when the caps leave
         no more.
         """
-        order = np.argsort(-scores, kind="stable")
         if not len(self._limits):
-            return order[:k]
+            return best_first(scores, k)
+        order = best_first(scores)
         kept = _cap(rows, order, k, self._offsets, self._codes, self._limits, self._counts)
         return np.asarray(kept)
 

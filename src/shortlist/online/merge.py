@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from shortlist.core.bitmap import Bitmap
 from shortlist.core.jit import kernel
+from shortlist.core.order import best_first
 from shortlist.core.request import Candidates
 from shortlist.online.marks import Marks
 from shortlist.online.query import Query
@@ -63,7 +64,7 @@ def merge(
         more = filler.fill(query, wanted - n, marks, token)
         rows[n : n + len(more)] = more
         n += len(more)
-    best = np.argsort(-fused[:n], kind="stable")[: query.limit]
+    best = best_first(fused[:n], query.limit)
     return Candidates(rows[best], scores[:, best], ranks[:, best], sources)
 
 

@@ -53,6 +53,10 @@ from shortlist.release.verify import check_content, check_files, check_floor
 _ID = re.compile(r"[0-9]{8}T[0-9]{12}-[0-9a-f]{6}")
 _DRAFT, _GONE = ".draft-", ".gone-"
 
+# `Releases.list` hides the type of that name from the annotations of its class.
+Ids = list[str]
+Manifests = list[Manifest]
+
 
 class Draft:
     """A release being written; files go below `path`, then `commit`."""
@@ -147,13 +151,13 @@ class Releases:
             os.close(handle)
             shutil.rmtree(path, ignore_errors=True)
 
-    def ids(self) -> list[str]:
+    def ids(self) -> Ids:
         """Ids of the releases, oldest first, damaged ones too."""
         if not self.folder.is_dir():
             return []
         return sorted(p.name for p in self.folder.iterdir() if _ID.fullmatch(p.name))
 
-    def list(self) -> list[Manifest]:
+    def list(self) -> Manifests:
         """Manifests of the releases, newest first.
 
         One whose manifest cannot be read is left out; `verify` says what is wrong with it.
@@ -257,7 +261,7 @@ class Releases:
             self._remember(earlier[:-1])
             return earlier[-1]
 
-    def prune(self, keep: int) -> list[str]:
+    def prune(self, keep: int) -> Ids:
         """Remove all but the newest releases; the ids that are gone.
 
         The current release and the one that `rollback` would choose are kept whatever their age.
@@ -292,19 +296,19 @@ class Releases:
             )
         return self.folder / id
 
-    def _previous(self) -> list[str]:
+    def _previous(self) -> Ids:
         try:
             return (self.folder / "previous").read_text().split()
         except FileNotFoundError:
             return []
 
-    def _remember(self, ids: list[str]) -> None:
+    def _remember(self, ids: Ids) -> None:
         replace_text(self.folder / "previous", "".join(f"{id}\n" for id in ids))
 
-    def _earlier(self) -> list[str]:
+    def _earlier(self) -> Ids:
         """What `rollback` goes back through, nearest last: releases there still are."""
         current, there = self.current(), set(self.ids())
-        earlier: list[str] = []
+        earlier: Ids = []
         for id in self._previous():
             if id in there and earlier[-1:] != [id]:
                 earlier.append(id)
@@ -325,9 +329,9 @@ class Releases:
         newest = next(iter(self.list()), None)
         usual = f"the newest release takes {_size(newest.size)}, " if newest else ""
         return ReleaseError(
-            f"the disk is full or a file is too large ({error}): the release needs more than the "
-            f"{_size(written)} that were written; {usual}"
-            f"{_size(shutil.disk_usage(self.folder).free)} are free now without the draft's.",
+            f"there is no space to write the release ({error}): it needs more than the "
+            f"{_size(written)} that were written, {usual}"
+            f"and {_size(shutil.disk_usage(self.folder).free)} were free beside them.",
             remedy="Make room, or lower releases.keep. What is published has not changed.",
             where=str(self.folder),
         )

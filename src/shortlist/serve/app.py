@@ -17,7 +17,7 @@ from shortlist.config.schema import Config
 from shortlist.core.errors import ShortlistError
 from shortlist.online.engine import Engine
 from shortlist.release.publish import Releases
-from shortlist.serve.errors import http_error, shortlist_error, unexpected
+from shortlist.serve.errors import http_error, not_utf8, shortlist_error, too_deep, unexpected
 from shortlist.serve.metrics import Metrics
 from shortlist.serve.routes import routes
 from shortlist.serve.service import Service
@@ -59,6 +59,8 @@ def create_app(
         exception_handlers={
             ShortlistError: shortlist_error,
             HTTPException: http_error,
+            UnicodeDecodeError: not_utf8,
+            RecursionError: too_deep,
             Exception: unexpected,
         },
         openapi_config=OpenAPIConfig(title=config.project.name, version="1", path="/docs"),

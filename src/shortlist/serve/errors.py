@@ -14,6 +14,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from shortlist.core.errors import RequestError, ShortlistError, StoreError, did_you_mean
 
 UNKNOWN_FIELD = re.compile(r"unknown field `(.*)`")
+INSIDE = re.compile(r" - at `\$\.data(.*)`$")
 MISSING_FIELD = re.compile(r"missing required field `(.*)`")
 JSON = "application/json"
 
@@ -59,8 +60,18 @@ def shortlist_error(request: Request[Any, Any, Any], error: ShortlistError) -> R
 def http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """A body that does not fit its schema, a path or a method that does not exist."""
     if isinstance(error, ValidationException) and isinstance(error.extra, list):
-        return _answer(error.status_code, _misfit(request, error.extra[0]))
+        return _answer(error.status_code, _misfit(request, error))
     return _answer(error.status_code, Problem("", f"{error.detail}."))
+
+
+def not_utf8(request: Request[Any, Any, Any], error: UnicodeDecodeError) -> Response[bytes]:
+    """A body that is not text."""
+    return _answer(400, Problem("", "the body is not UTF-8.", "Encode it as UTF-8."))
+
+
+def too_deep(request: Request[Any, Any, Any], error: RecursionError) -> Response[bytes]:
+    """A body of lists in lists in lists."""
+    return _answer(400, Problem("", "the body is nested too deeply.", "Flatten it."))
 
 
 def unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
@@ -71,9 +82,10 @@ def unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[by
     return _answer(500, Problem("", "the server failed.", "The server's log says why."))
 
 
-def _misfit(request: Request[Any, Any, Any], found: Mapping[str, str]) -> Problem:
+def _misfit(request: Request[Any, Any, Any], error: ValidationException) -> Problem:
     """The first thing about a body that does not fit."""
-    message = found["message"]
+    assert isinstance(error.extra, list)
+    message = error.extra[0]["message"]
     unknown = UNKNOWN_FIELD.search(message)
     if unknown:
         return Problem(unknown[1], f"{unknown[1]!r} is not a field.", _fields(request, unknown[1]))
@@ -82,8 +94,8 @@ def _misfit(request: Request[Any, Any, Any], found: Mapping[str, str]) -> Proble
         return Problem(missing[1], f"{missing[1]!r} is required.", "Give it.")
     if message == "'data'":  # how Litestar says that there is none
         return Problem("", "the body is missing.", "Send a JSON object, {} at least.")
-    field = "" if found.get("key", "data") == "data" else found["key"]
-    return Problem(field, f"{message}.")
+    inside = INSIDE.search(str(error.__cause__))  # Litestar's own key stops at a list
+    return Problem(inside[1].lstrip(".") if inside else "", f"{message}.")
 
 
 def _fields(request: Request[Any, Any, Any], name: str) -> str:

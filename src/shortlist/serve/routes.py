@@ -106,9 +106,7 @@ def routes(service: Service, releases: Releases) -> list[ControllerRouterHandler
     def list_releases() -> ReleaseList:
         """The releases that are kept, newest first, and the one that this worker answers from."""
         kept = [
-            ReleaseBody(
-                manifest.id, iso(manifest.created), iso(manifest.watermark), manifest.metrics
-            )
+            ReleaseBody(manifest.id, manifest.created, iso(manifest.watermark), manifest.metrics)
             for manifest in releases.list()
         ]
         return ReleaseList(service.engine.release, kept)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -193,7 +193,7 @@ class ReleaseBody(msgspec.Struct):
     id: str
     created: str
     watermark: str
-    metrics: Mapping[str, float]
+    metrics: dict[str, Any]
 
 
 class ReleaseList(msgspec.Struct):

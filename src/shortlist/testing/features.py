@@ -80,7 +80,11 @@ class FeatureWorld:
         from shortlist.features.contract import AsOf
         from shortlist.features.offline import catalogue_table
 
-        lines = [(n, item, found) for n, a in enumerate(self.asks) for item, found in a.candidates.items()]
+        lines = [
+            (n, item, found)
+            for n, a in enumerate(self.asks)
+            for item, found in a.candidates.items()
+        ]
         missing = (0.0, 0.0)
         candidates = {
             "request": pa.array([n for n, _, _ in lines], pa.int64()),
@@ -139,13 +143,22 @@ class FeatureWorld:
         family, _, argument = name.partition(":")
         if family.startswith("item_"):
             return self._item(name, item, floor_hour(ask.time))
+        if family in ("hour", "weekday"):
+            return ask.time // HOUR % 24 if name == "hour" else (ask.time // DAY + 3) % 7
+        if family in ("score", "rank"):
+            return ask.candidates[item].get(argument, (0.0, 0.0))[family == "rank"]
+        if family == "sources":
+            return sum(rank > 0 for _, rank in ask.candidates[item].values())
+        return self._personal(family, argument, ask, item)
+
+    def _personal(self, family: str, argument: str, ask: Ask, item: int) -> float:
         history = self.history(ask.user, ask.time)
         items = [i for _, i in history]
         match family:
             case "user_count":
                 return len(history)
             case "user_count_1d" | "user_count_7d":
-                days = int(name[-2])
+                days = int(family[-2])
                 return sum(time >= ask.time - days * DAY for time, _ in history)
             case "user_idle":
                 return (ask.time - history[-1][0]) / DAY if history else 36_500.0
@@ -157,24 +170,17 @@ class FeatureWorld:
                 values = self._values(argument, item)
                 met = [time for time, i in history if values & self._values(argument, i)]
                 return (ask.time - max(met)) / DAY if met else 36_500.0
-            case "price":
-                price = self._price(item)
-                return -1.0 if price is None else math.log1p(price)
-            case "price_relative":
-                prices = [p for p in map(self._price, items) if p is not None]
-                price = self._price(item)
-                if price is None or not prices:
-                    return 0.0
-                return math.log1p(price) - math.log1p(median(prices))
-            case "score" | "rank":
-                return ask.candidates[item].get(argument, (0.0, 0.0))[family == "rank"]
-            case "sources":
-                return sum(rank > 0 for _, rank in ask.candidates[item].values())
-            case "hour":
-                return ask.time // HOUR % 24
-            case "weekday":
-                return (ask.time // DAY + 3) % 7
-        raise AssertionError(f"no oracle for {name}")
+        return self._money(family, items, item)
+
+    def _money(self, family: str, items: Sequence[int], item: int) -> float:
+        price = self._price(item)
+        prices = [p for p in map(self._price, items) if p is not None]
+        if family == "price":
+            return -1.0 if price is None else math.log1p(price)
+        assert family == "price_relative", f"no oracle for {family}"
+        if price is None or not prices:
+            return 0.0
+        return math.log1p(price) - math.log1p(median(prices))
 
     def _item(self, name: str, item: int, hour: int) -> float:
         times = [time for _, i, time in self.events if i == item and time < hour]
@@ -209,8 +215,7 @@ class FeatureWorld:
         if not items or not values:
             return 0.0
         return fmean(
-            sum(value in self._values(attribute, i) for i in items) / len(items)
-            for value in values
+            sum(value in self._values(attribute, i) for i in items) / len(items) for value in values
         )
 
 
@@ -244,7 +249,9 @@ def random_world(seed: int, *, users: int, items: int, events: int, asks: int) -
         kinds=[None if rng.random() < 0.2 else str(rng.choice(names)) for _ in range(items)],
         tags=[[str(t) for t in rng.choice(names, rng.integers(0, 4))] for _ in range(items)],
         prices=[
-            None if rng.random() < 0.3 else float(rng.choice([-1, 0, 9.99, math.inf, 1e6, rng.normal()]))
+            None
+            if rng.random() < 0.3
+            else float(rng.choice([-1, 0, 9.99, math.inf, 1e6, rng.normal()]))
             for _ in range(items)
         ],
         asks=[ask() for _ in range(asks)],

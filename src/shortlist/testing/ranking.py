@@ -33,9 +33,9 @@ class Everything:
         """Every item, most popular first."""
         self.asked += requests
         rows = np.argsort(-self.counts, kind="stable").astype(np.int32)
-        by_rank = 1 / (1 + np.arange(len(rows), dtype=np.float32))
+        by_rank = (1 / (1 + np.arange(len(rows)))).astype(np.float32)
         scores = np.stack([self.counts[rows], -rows.astype(np.float32)])
-        ranks = np.stack([by_rank, 1 / (1 + rows.astype(np.float32))])
+        ranks = np.stack([by_rank, by_rank[rows]])
         return [Candidates(rows, scores, ranks, self.sources) for _ in requests]
 
     def recommend(self, requests: Sequence[Request]) -> list[Shortlist]:
@@ -94,9 +94,7 @@ def write_impressions(path: Path, lines: Sequence[Line]) -> Path:
         "request": pa.string(),
     }
     pq.write_table(
-        pa.table(
-            {n: pa.array(c, t) for (n, t), c in zip(types.items(), columns, strict=True)}
-        ),
+        pa.table({n: pa.array(c, t) for (n, t), c in zip(types.items(), columns, strict=True)}),
         path,
     )
     return path

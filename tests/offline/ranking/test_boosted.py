@@ -44,7 +44,7 @@ def test_a_ranker_learns_what_is_liked(objective: str) -> None:
 
 
 def test_the_same_rows_and_seed_give_the_same_trees() -> None:
-    config = RankerSection(trees=20, leaves=8)
+    config = RankerSection(trees=10, leaves=8)
     one, _ = fit(rows_of(60), config, 3, Silent())
     other, _ = fit(rows_of(60), config, 3, Silent())
     assert one.leaf.tobytes() == other.leaf.tobytes()

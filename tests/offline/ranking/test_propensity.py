@@ -35,8 +35,9 @@ def test_positions_nobody_clicks_are_held_at_the_floor() -> None:
 
 def test_without_clicks_or_positions_every_position_counts_the_same() -> None:
     none = np.zeros(3, np.bool_)
-    assert propensities(np.arange(3, dtype=np.int32), np.arange(3, dtype=np.int32), none).tolist() == [
-        1.0
-    ] * 3
+    assert (
+        propensities(np.arange(3, dtype=np.int32), np.arange(3, dtype=np.int32), none).tolist()
+        == [1.0] * 3
+    )
     unknown = np.full(3, -1, np.int32)
     assert propensities(np.arange(3, dtype=np.int32), unknown, ~none).tolist() == [1.0]

@@ -10,7 +10,6 @@ from shortlist.features import FeatureSet, default_features
 from shortlist.offline.data.training import TrainingData
 from shortlist.offline.ranking import logged
 from shortlist.offline.ranking.rows import Rows, training_rows
-
 from shortlist.testing.ranking import (
     END,
     ITEMS,
@@ -63,7 +62,7 @@ def test_without_impressions_events_of_the_window_are_replayed(
     assert rows.x.shape == (len(FEATURES), len(rows))
     assert np.isfinite(rows.x).all()
     assert (np.diff(rows.time) >= 0).all()
-    assert WINDOW <= rows.time[0] and rows.time[-1] < END
+    assert rows.time[0] >= WINDOW and rows.time[-1] < END
     known = set(zip(data.user.tolist(), data.time.tolist(), strict=True))
     assert all((int(ask.user.split()[1]), ask.now) in known for ask in pipeline.asked)
 
@@ -136,7 +135,7 @@ def test_with_enough_clicked_pages_those_are_the_requests(
 def test_a_click_is_an_interaction_within_a_day_of_being_shown(
     data: TrainingData, tmp_path: Path
 ) -> None:
-    n = int(np.flatnonzero((data.time >= WINDOW + 2 * DAY))[0])
+    n = int(np.flatnonzero(data.time >= WINDOW + 2 * DAY)[0])
     user, item, time = int(data.user[n]), int(data.item[n]), int(data.time[n])
     lines: list[Line] = [
         (user, item, time, 0, "same instant"),

@@ -154,7 +154,7 @@ class _Run:
             for part in parts(file, start, scratch, only_whole_lines=key == INBOX):
                 table = self._scan(part, columns, is_inbox=key == INBOX)
                 rows = stage_rows(table, columns, str(file), state.floor, part.state.since)
-                with readable(file, part.lines_before):
+                with readable(file, part.lines_before, part.path):
                     self.staging.add(rows)
                 state.files[self._name(file)] = part.state
                 if len(self.staging) >= PART_ROWS:
@@ -230,7 +230,11 @@ class _Run:
     def _scan(self, part: Part, columns: dict[str, str], is_inbox: bool) -> ir.Table:
         if part.lines_before == 0 and not is_inbox:
             require_keys(self.con, part.path, columns, str(part.file))
-        scan = part.parquet_scan() if part.rows else read_raw(part.path, columns)
-        with readable(part.file, part.lines_before):
+        # A server that was killed may leave half a line, which must not stop every collect.
+        if part.rows:
+            scan = part.parquet_scan()
+        else:
+            scan = read_raw(part.path, columns, skip_broken=is_inbox)
+        with readable(part.file, part.lines_before, part.path):
             self.con.raw_sql(f"CREATE OR REPLACE TEMP VIEW part AS SELECT * FROM {scan}")
             return self.con.table("part")

@@ -141,16 +141,18 @@ def read_text(file: Path, columns: Mapping[str, str] | None = None, sample: int 
     return f"read_json({quote(file)}, format='newline_delimited', columns={{{keys}}})"
 
 
-def read_raw(file: Path, columns: Mapping[str, str]) -> str:
+def read_raw(file: Path, columns: Mapping[str, str], *, skip_broken: bool = False) -> str:
     """The SQL that scans columns of an events file: text in text formats, else as they are.
 
     Args:
         file: the file.
         columns: config key → column.
+        skip_broken: JSON lines only: a line that is no object gives nulls, not an error.
     """
     if format_of(file) == "parquet":
         return f"read_parquet({quote(file)})"
-    return read_text(file, dict.fromkeys(columns.values(), "VARCHAR"))
+    scan = read_text(file, dict.fromkeys(columns.values(), "VARCHAR"))
+    return scan.removesuffix(")") + ", ignore_errors=true)" if skip_broken else scan
 
 
 def require_keys(con: Backend, file: Path, columns: Mapping[str, str], where: str) -> None:
@@ -259,28 +261,34 @@ def connected(source: Source) -> Iterator[ir.Table]:
             where=f"{source.section}.path",
         ) from error
     try:
-        tables = backend.list_tables()
-        if source.table not in tables:
+        try:
+            table = backend.table(source.table)
+        except (IbisError, duckdb.Error) as error:
             raise DataError(
-                f"{source.path} has no table {source.table!r}.",
-                remedy=did_you_mean(source.table, tables),
+                f"{source.path} has no table {source.table!r} that can be read.",
+                remedy=f"Correct `table` in [{source.section}].",
                 where=f"{source.section}.table",
-            )
-        yield backend.table(source.table)
+            ) from error
+        yield table
     finally:
         backend.disconnect()
 
 
 @contextmanager
-def readable(file: Path | str, lines_before: int = 0) -> Iterator[None]:
+def readable(
+    file: Path | str, lines_before: int = 0, scanned: Path | None = None
+) -> Iterator[None]:
     """Turn what DuckDB says about a damaged file into an error with a remedy.
 
-    `lines_before` is added to its line numbers: what it reads may be a part of the file.
+    Args:
+        file: the file, for the message.
+        lines_before: added to DuckDB's line numbers.
+        scanned: what DuckDB reads, when that is a part of the file.
     """
     try:
         yield
     except (duckdb.InvalidInputException, duckdb.IOException, duckdb.ConversionException) as error:
-        raise explain_broken(error, str(file), lines_before) from error
+        raise explain_broken(error, str(file), scanned or Path(file), lines_before) from error
 
 
 def check_parquet(file: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 import duckdb
+import msgspec
 
 from shortlist.core.errors import DataError
 
@@ -115,8 +116,17 @@ def checked(file: Path, offset: int, line: int) -> Iterator[bytes]:
         ) from error
 
 
-def explain_broken(error: duckdb.Error, where: str, lines_before: int = 0) -> DataError:
-    """What DuckDB says about a damaged file, with the file's own line number and a remedy."""
+def explain_broken(
+    error: duckdb.Error, where: str, scanned: Path, lines_before: int = 0
+) -> DataError:
+    """What DuckDB says about a damaged file, with the file's own line number and a remedy.
+
+    Args:
+        error: what DuckDB raised.
+        where: the file's name for the message.
+        scanned: the file that DuckDB read, which may be a part of it.
+        lines_before: lines of the file before that part.
+    """
     text = str(error)
     found = re.search(r"CSV Error on Line: (\d+)\s*Original Line: ?(.*)", text)
     if found:
@@ -130,20 +140,31 @@ def explain_broken(error: duckdb.Error, where: str, lines_before: int = 0) -> Da
             remedy='Correct or remove the line; quote fields that hold the delimiter ("a,b").',
             where=where,
         )
-    found = re.search(r"at byte (\d+) in line (\d+): (.*)", text)
-    if found:
-        line = int(found[2]) + lines_before
+    if "Malformed JSON" in text:
+        line, reason = _broken_object(scanned)
         return DataError(
-            f"line {line} is no JSON object ({found[3].strip().rstrip('.')}).",
+            f"line {line + lines_before} is no JSON object ({reason}).",
             remedy="Correct or remove the line; each line must be one whole object.",
             where=where,
         )
     reason = text.splitlines()[0].rstrip(". ")
     return DataError(
         f"the file cannot be read ({reason}).",
-        remedy="It may be damaged; write it again.",
+        remedy="It may be damaged: write it again. Or the disk is full.",
         where=where,
     )
+
+
+def _broken_object(file: Path) -> tuple[int, str]:
+    """The first line that is no JSON object, and why; DuckDB's own numbers are off by one."""
+    with open_bytes(file) as stream:
+        for number, line in enumerate(stream, 1):
+            try:
+                if line.strip():
+                    msgspec.json.decode(line, type=dict[str, object])
+            except msgspec.MsgspecError as error:
+                return number, str(error)
+    return 0, "which one is not known"
 
 
 def _decoded(raw: bytes, where: str, line: int) -> str:

@@ -46,6 +46,15 @@ class FitReport:
     ndcg: float
     importance: dict[str, float]
 
+    def __str__(self) -> str:
+        """The report in two sentences."""
+        most = ", ".join(list(self.importance)[:5])
+        return (
+            f"Ranker: {self.trees} trees from {self.requests:,} requests of {self.origin} "
+            f"({self.rows:,} rows, {self.positives:,} interactions), nDCG@10 {self.ndcg:.3f} on "
+            f"the newest of them. It goes most by {most}."
+        )
+
 
 def fit(
     rows: Rows, config: RankerSection, seed: int, progress: Progress

@@ -70,9 +70,7 @@ def clicked_impressions(path: Path, data: TrainingData, start: int) -> Impressio
     lines = engine.read_parquet(str(path))
     lines = lines.filter((lines.time >= start) & (lines.time < data.until))
     # A line without a request id belongs to what the user was shown at that instant.
-    name = lines.request.nullif("").fill_null(
-        ibis.literal("at ") + lines.time.cast("string")
-    )
+    name = lines.request.nullif("").fill_null(ibis.literal("at ") + lines.time.cast("string"))
     lines = lines.mutate(request=name)
     shown = lines.group_by(["user", "request", "item"]).agg(
         time=lines.time.min(), position=lines.position.min()

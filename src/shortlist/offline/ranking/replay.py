@@ -50,9 +50,7 @@ def from_replay(
         before = len(kept)
         for event, candidates in zip(picked, pipeline.retrieve(asked), strict=True):
             later = data.item[event : ends[data.user[event]]]
-            example = _example(
-                int(data.user[event]), int(data.time[event]), candidates, later, rng
-            )
+            example = _example(int(data.user[event]), int(data.time[event]), candidates, later, rng)
             if example is not None and len(kept) < requests:
                 kept.append(example)
         progress.advance(len(kept) - before)

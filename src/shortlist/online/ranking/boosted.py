@@ -49,11 +49,9 @@ def _lowest(bits: int) -> int:
     b = np.uint64(bits)
     b = (b & (~b + np.uint64(1))) - np.uint64(1)
     b = b - ((b >> np.uint64(1)) & np.uint64(0x5555555555555555))
-    b = (b & np.uint64(0x3333333333333333)) + (
-        (b >> np.uint64(2)) & np.uint64(0x3333333333333333)
-    )
+    b = (b & np.uint64(0x3333333333333333)) + ((b >> np.uint64(2)) & np.uint64(0x3333333333333333))
     b = (b + (b >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return np.int64((b * np.uint64(0x0101010101010101)) >> np.uint64(56))
+    return int((b * np.uint64(0x0101010101010101)) >> np.uint64(56))
 
 
 @kernel
@@ -79,7 +77,9 @@ def _score(
         for f in range(features):
             block[f, :width] = x[f, start : start + width]
             block[f, width:] = x[f, start]  # the rest of the last block repeats a row
-            low[f], high[f] = block[f].min(), block[f].max()
+            low[f] = high[f] = x[f, start]
+            for i in range(BLOCK):
+                low[f], high[f] = min(low[f], block[f, i]), max(high[f], block[f, i])
         total[:] = 0.0
         for tree in range(len(node_offsets) - 1):
             for i in range(BLOCK):

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from shortlist.core.bitmap import Bitmap
 from shortlist.core.jit import kernel
+from shortlist.core.order import best_first
 from shortlist.online.marks import Marks
 from shortlist.online.query import Query
 from shortlist.online.retrieval.contract import Found
@@ -46,7 +47,7 @@ class ItemToItemSource:
             self._touched,
         )
         rows, sums = _collect(self._touched[:n], self._sums)
-        best = np.argsort(-sums, kind="stable")[:k]
+        best = best_first(sums, k)
         return rows[best], sums[best]
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from shortlist.core.bitmap import Bitmap
 from shortlist.core.catalogue import Catalogue
 from shortlist.core.jit import kernel
+from shortlist.core.order import best_first
 from shortlist.online.marks import Marks
 from shortlist.online.query import Query
 from shortlist.online.retrieval.contract import NOTHING, Found
@@ -66,7 +67,7 @@ class SegmentSource:
             return NOTHING
         rows = np.concatenate([rows for rows, _ in found])
         scores = np.concatenate([scores for _, scores in found])
-        best = np.argsort(-scores, kind="stable")[:k]
+        best = best_first(scores, k)
         return rows[best], scores[best]
 
 
