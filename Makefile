@@ -8,6 +8,8 @@ SERVE   ?= 1
 SHELL   := /bin/sh
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Threads of OpenMP that wait must not spin: tests and trainers share the cores.
+export OMP_WAIT_POLICY := PASSIVE
 
 .PHONY: help demo test check format bench clean
 

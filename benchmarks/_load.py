@@ -25,6 +25,7 @@ class Result:
     """One run: requests offered and answered a second, and latencies in milliseconds."""
 
     offered: float
+    requests: int
     answered: float
     failed: int
     p50_ms: float
@@ -122,8 +123,8 @@ class Load:
             connection.transport.abort()
         ordered = sorted(self.latencies) or [float("nan")]
         p50, p90, p99 = (1e3 * ordered[int(q * (len(ordered) - 1))] for q in (0.5, 0.9, 0.99))
-        answered = len(self.latencies) / took
-        return Result(rate, answered, self.failed + len(self.queue), p50, p90, p99)
+        count, failed = len(self.latencies), self.failed + len(self.queue)
+        return Result(rate, count, count / took, failed, p50, p90, p99)
 
 
 def main() -> None:

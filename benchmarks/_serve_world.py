@@ -17,7 +17,6 @@ import lightgbm
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from shortlist.release.publish import Releases
 
 from shortlist.config.load import parse_config
 from shortlist.config.schema import Config
@@ -31,6 +30,7 @@ from shortlist.index import build_index
 from shortlist.offline.ranking.boosted import to_trees
 from shortlist.online.engine import Engine
 from shortlist.release.artefacts import ItemVectors, PopularLists, save_artefact
+from shortlist.release.publish import Releases
 from shortlist.release.trees import Trees
 from shortlist.stores.contract import EVENT, Events, kind_code
 from shortlist.stores.sqlite import SqliteHistory
@@ -230,9 +230,9 @@ def build(folder: Path, size: Size, progress: Progress) -> dict[str, float]:
     progress.step("train the ranker")
     random = np.random.default_rng(5)
     noise = random.random((len(names), 4_000), np.float32)
-    publish(trees_of(names, noise, config))
+    publish(trees_of(names, noise, 1, config.ranker.leaves))
     engine = Engine.open(config, folder)
-    publish(trees_of(names, features_of(engine, size, names), config))
+    publish(trees_of(names, features_of(engine, size, names), 300, config.ranker.leaves))
     engine.close()
     releases.prune(1)
     took["ranker_and_publish_s"] = time.perf_counter() - start
@@ -268,8 +268,8 @@ def features_of(engine: Engine, size: Size, names: tuple[str, ...]) -> NDArray[n
     return np.hstack([matrix_of(answer, names) for answer in explained(engine, users)])
 
 
-def trees_of(names: tuple[str, ...], x: NDArray[np.float32], config: Config) -> Trees:
-    """A ranker of full size: the label depends on every feature a little, and on chance."""
+def trees_of(names: tuple[str, ...], x: NDArray[np.float32], trees: int, leaves: int) -> Trees:
+    """A ranker of that size: the label depends on every feature a little, and on chance."""
     random = np.random.default_rng(6)
     ranks = np.argsort(np.argsort(x, axis=1, kind="stable"), axis=1) / x.shape[1]
     slopes, waves = random.normal(size=(2, len(names), 1))
@@ -277,10 +277,11 @@ def trees_of(names: tuple[str, ...], x: NDArray[np.float32], config: Config) -> 
     label = taste + random.normal(size=x.shape[1]) > np.quantile(taste, 0.8)
     parameters = {
         "objective": "binary",
-        "num_leaves": config.ranker.leaves,
-        "learning_rate": config.ranker.learning_rate,
+        "num_leaves": leaves,
+        "learning_rate": 0.05,
+        "num_threads": 1,
         "verbosity": -1,
     }
     data = lightgbm.Dataset(x.T, label.astype(np.float32))
-    booster = lightgbm.train(parameters, data, config.ranker.trees)
+    booster = lightgbm.train(parameters, data, trees)
     return to_trees(booster, names)

@@ -162,12 +162,14 @@ def test_files_of_different_builds_are_refused(saved):
         load_index(saved)
 
 
-@pytest.mark.parametrize("name", ["vectors.npy", "lists.faiss"])
+@pytest.mark.parametrize(
+    ("saved", "name"),
+    [("exact", "vectors.npy"), ("ivf", "vectors.npy"), ("ivf", "lists.faiss")],
+    indirect=["saved"],
+)
 @pytest.mark.parametrize("damage", ["missing", "empty", "truncated"])
 def test_a_damaged_file_is_refused_by_name(saved, name, damage):
     path = saved / name
-    if not path.exists():
-        pytest.skip("the exact index has no lists")
     content = path.read_bytes()
     path.unlink()
     if damage != "missing":

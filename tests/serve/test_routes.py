@@ -150,6 +150,16 @@ def test_events_are_taken_in_all_or_none(client: Client, folder: Path) -> None:
     assert not list((folder / ".shortlist" / "inbox").glob("*"))
 
 
+def test_what_cannot_be_written_is_not_acknowledged_and_answers_go_on(
+    client: Client, folder: Path
+) -> None:
+    (folder / ".shortlist" / "inbox").write_text("a file where the folder should be")
+    posted = client.post("/v1/events", json={"user": "ann", "item": "fruit-0", "kind": "view"})
+    assert posted.status_code == 503
+    assert "events cannot be written" in problem(posted)["problem"]
+    assert "fruit-0" in ids(client.post("/v1/recommend", json={"user": "ann", "k": 60}))
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [("GET", "/v1/nothing", 404), ("GET", "/v1/recommend", 405), ("POST", "/v1/items/a", 404)],

@@ -1,0 +1,1 @@
+"""`shortlist.toml`: the schema, loading with cross-checks, and the guesses of `init`."""

@@ -1,0 +1,1 @@
+"""The nouns that everything speaks in; numpy and pyarrow, no package above it."""

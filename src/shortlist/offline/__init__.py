@@ -1,0 +1,1 @@
+"""What runs for hours over everything; `pipeline.py` reads from top to bottom."""

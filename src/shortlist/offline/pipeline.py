@@ -228,16 +228,15 @@ def _build(
     for name, retriever in retrievers.items():
         fitted = fit_retriever(retriever, data, seed, progress, category=category)
         for kind, artefact in fitted.items():
-            if isinstance(artefact, ItemVectors) and not len(artefact.rows):
-                progress.note(f"{name} found no item to make a vector of: it is left without.")
-                continue
-            place = f"artefacts/{name}.{kind}"
-            artefacts.append({"name": name, "kind": kind, "folder": place})
-            save_artefact(artefact, folder / place)
-            if isinstance(artefact, ItemVectors):
+            if isinstance(artefact, ItemVectors):  # the index keeps the vectors themselves too
+                place = f"indexes/{name}"
                 index, tuning = build_index(artefact, config.index, seed, progress)
-                index.save(folder / "indexes" / name)
-                indexes[name] = msgspec.to_builtins(tuning)
+                index.save(folder / place)
+                indexes[name] = tuning.to_dict()
+            else:
+                place = f"artefacts/{name}.{kind}"
+                save_artefact(artefact, folder / place)
+            artefacts.append({"name": name, "kind": kind, "folder": place})
     statistics = ItemStatistics.of(data.item, data.time, data.items, data.until)
     statistics.save(folder / "features")
     ranker = None

@@ -1,0 +1,1 @@
+"""What runs for milliseconds over one request; `pipeline.py` reads from top to bottom."""

@@ -26,7 +26,7 @@ class Snapshot:
         manifest: what it says of itself.
         catalogue: its items.
         retrievers: the retrievers that its configuration lists.
-        artefacts: folder → artefact.
+        artefacts: folder → artefact; vectors are in `indexes` instead.
         indexes: retriever → index over its vectors.
         statistics: item event counts.
         features: the ranker's input, where there is a ranker.
@@ -62,6 +62,7 @@ class Snapshot:
                 artefacts={
                     entry.folder: load_artefact(entry.kind, folder / entry.folder)
                     for entry in manifest.artefacts
+                    if entry.kind != "vector"
                 },
                 indexes={name: load_index(folder / "indexes" / name) for name in manifest.indexes},
                 statistics=ItemStatistics.load(folder / "features"),

@@ -1,0 +1,1 @@
+"""HTTP: routes, batching, workers, and the switch to a new release."""

@@ -58,6 +58,7 @@ class Metrics:
         self._failures = Counter(
             "shortlist_reload_failures", "Releases that could not be opened.", registry=registry
         )
+        self._routes: dict[tuple[str, int], tuple[Histogram, Counter]] = {}
         self._open = ""
         self.batch = self._batch.observe
         self.reload_failed = self._failures.inc
@@ -65,8 +66,12 @@ class Metrics:
 
     def observe(self, route: str, status: int, seconds: float) -> None:
         """A request was answered."""
-        self._seconds.labels(route).observe(seconds)
-        self._requests.labels(route, str(status)).inc()
+        found = self._routes.get((route, status))
+        if found is None:  # looking labels up costs more than counting
+            children = self._seconds.labels(route), self._requests.labels(route, str(status))
+            found = self._routes[route, status] = children
+        found[0].observe(seconds)
+        found[1].inc()
 
     def release(self, id: str) -> None:
         """This worker answers from a release from now on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import Callable
 
@@ -68,6 +69,8 @@ class Keeper:
         """Open the engine and have it answer, so that every kernel is compiled."""
         engine = self._open_engine()
         engine.answer([Request(k=10), Request(user="warm", k=10)])
+        gc.collect()
+        gc.freeze()  # what is open stays: full collections need not walk it again
         return engine
 
     def _failed(self, error: ShortlistError) -> None:

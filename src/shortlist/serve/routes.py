@@ -11,8 +11,10 @@ from litestar import Request, Response, delete, get, post
 from litestar.background_tasks import BackgroundTask
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody
+from litestar.response.base import ASGIResponse
 from litestar.types import ControllerRouterHandler
 
+from shortlist.core.request import Shortlist
 from shortlist.core.times import iso
 from shortlist.release.publish import Releases
 from shortlist.serve.errors import JSON, ErrorBody, NotFoundError
@@ -43,20 +45,26 @@ def routes(service: Service, releases: Releases) -> list[ControllerRouterHandler
     """The handlers of every route, bound to a worker's service."""
     encode = msgspec.json.Encoder().encode
 
+    async def log_impressions(user: str, shortlist: Shortlist) -> None:
+        # a coroutine, though it awaits nothing: Litestar would hand a function to a thread, which
+        # costs more than encoding the events
+        service.engine.log_impressions(user, shortlist)
+
     @post("/v1/recommend", status_code=200, responses=ANSWER, tags=["answers"])
-    async def recommend(data: JSONBody[RecommendBody]) -> Response[bytes]:
+    async def recommend(data: JSONBody[RecommendBody]) -> ASGIResponse:
         """What a user should see. Answers to a known user are logged as impressions."""
         shortlist = await service.ask(data.request())
         background = None
         if service.log_impressions and data.user:
-            background = BackgroundTask(service.engine.log_impressions, data.user, shortlist)
+            background = BackgroundTask(log_impressions, data.user, shortlist)
         body = encode(Answer.of(shortlist))
-        return Response(body, media_type=JSON, background=background)
+        return ASGIResponse(body=body, media_type=JSON, background=background)
 
     @post("/v1/similar", status_code=200, responses=ANSWER, tags=["answers"])
-    async def similar(data: JSONBody[SimilarBody]) -> Response[bytes]:
+    async def similar(data: JSONBody[SimilarBody]) -> ASGIResponse:
         """What is like an item."""
-        return Response(encode(Answer.of(await service.ask(data.request()))), media_type=JSON)
+        body = encode(Answer.of(await service.ask(data.request())))
+        return ASGIResponse(body=body, media_type=JSON)
 
     @post("/v1/events", status_code=202, responses=BAD, tags=["events"])
     async def events(data: JSONBody[EventBody | list[EventBody]]) -> Accepted:

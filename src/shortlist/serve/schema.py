@@ -135,7 +135,7 @@ def events_of(posted: EventBody | list[EventBody]) -> list[Event]:
     return [body.event(received) for body in bodies]
 
 
-class Item(msgspec.Struct):
+class Item(msgspec.Struct, gc=False):
     """One item of an answer."""
 
     id: str

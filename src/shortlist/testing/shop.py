@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
 import numpy as np
 
 from shortlist.config.load import parse_config
 from shortlist.config.schema import Config
 from shortlist.core.catalogue import Catalogue, Column
 from shortlist.core.keys import item_keys
-from shortlist.core.progress import Silent
 from shortlist.core.times import DAY
 from shortlist.core.vocabulary import Vocabulary
 from shortlist.features.statistics import ItemStatistics
@@ -109,13 +107,15 @@ def publish(folder: Path, *, settings: Config | None = None) -> str:
         shop.save(draft.path / "catalogue")
         for name, made in artefacts().items():
             for kind, artefact in made.items():
-                place = f"artefacts/{name}.{kind}"
-                save_artefact(artefact, draft.path / place)
-                entries.append({"name": name, "kind": kind, "folder": place})
                 if isinstance(artefact, ItemVectors):
-                    index, report = build_index(artefact, told.index, 0, Silent())
-                    index.save(draft.path / "indexes" / name)
-                    indexes[name] = msgspec.to_builtins(report)
+                    place = f"indexes/{name}"
+                    index, report = build_index(artefact, told.index, 0)
+                    index.save(draft.path / place)
+                    indexes[name] = report.to_dict()
+                else:
+                    place = f"artefacts/{name}.{kind}"
+                    save_artefact(artefact, draft.path / place)
+                entries.append({"name": name, "kind": kind, "folder": place})
         nothing = np.empty(0, np.int64)
         statistics = ItemStatistics.of(nothing.astype(np.int32), nothing, ITEMS, 100 * DAY)
         statistics.save(draft.path / "features")

@@ -114,7 +114,7 @@ def test_a_truncated_gzip_file_is_refused(world: Any) -> None:
 
 
 def test_a_database_without_the_table_is_refused(world: Any) -> None:
-    world.set_events(path=f"duckdb://{world.folder}/none.duckdb", table="log")
+    world.set_events(path=f"sqlite://{world.folder}/none.sqlite", table="log")
     assert "has no table 'log'" in refused(world)
 
 
@@ -132,5 +132,5 @@ def test_an_items_file_without_the_id_column_is_refused(world: Any) -> None:
     world.csv("items.csv", [("a", "x")], "item_id,title")
     world.set_items(path="items.csv", text=["title"])
     world.collect()
-    with pytest.raises(DataError, match="no column 'item'.*under `id`. Did you mean 'item_id'"):
+    with pytest.raises(DataError, match=r"no column 'item'.*under `id`. Did you mean 'item_id'"):
         world.prepare()

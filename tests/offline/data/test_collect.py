@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -15,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shortlist.core.errors import DataError
-from shortlist.core.times import DAY, SECOND
+from shortlist.core.times import SECOND
 from shortlist.offline.data import unread
 from shortlist.offline.data.lake import Lake
 
@@ -181,7 +185,9 @@ def test_times_of_any_type_are_microseconds(world: Any) -> None:
     assert world.lake("user", "time") == {(name, stamp * SECOND): 1 for name in spellings}
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(ids=st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)))
 def test_ids_with_emoji_quotes_and_newlines_survive(
     ids: list[str], tmp_path_factory: pytest.TempPathFactory
@@ -189,7 +195,9 @@ def test_ids_with_emoji_quotes_and_newlines_survive(
     world = type_of_world()(tmp_path_factory.mktemp("ids") / "project")
     ids = ["🎉", 'say "hi"', "two\nlines", "한국어", "a,b", "'", *ids]
     quoted = ['"' + id.replace('"', '""') + '"' for id in ids]
-    rows = [(user, item, seconds(n)) for n, (user, item) in enumerate(zip(quoted, quoted, strict=True))]
+    rows = [
+        (user, item, seconds(n)) for n, (user, item) in enumerate(zip(quoted, quoted, strict=True))
+    ]
     world.csv("events.csv", rows)
     world.collect()
     assert set(world.lake("user", "item")) == {(id, id) for id in ids}
@@ -255,23 +263,33 @@ def test_compressed_files_are_read(world: Any) -> None:
     assert world.collect().taken == 1
 
 
-def test_a_database_is_read_from_its_watermark_on(world: Any) -> None:
-    path = world.folder / "log.duckdb"
+def duckdb_run(path: Path, statement: str) -> None:
     with duckdb.connect(str(path)) as con:
-        con.execute("CREATE TABLE log (user VARCHAR, item INTEGER, time TIMESTAMP)")
-        con.execute("INSERT INTO log VALUES ('u', 1, '2024-01-01'), ('u', 2, '2024-01-09')")
-    world.set_events(path=f"duckdb://{path}", table="log")
+        con.execute(statement)
+
+
+def sqlite_run(path: Path, statement: str) -> None:
+    with closing(sqlite3.connect(path)) as con:
+        con.execute(statement)
+        con.commit()
+
+
+@pytest.mark.parametrize(("scheme", "run"), [("duckdb", duckdb_run), ("sqlite", sqlite_run)])
+def test_a_database_is_read_from_its_watermark_on(
+    world: Any, scheme: str, run: Callable[[Path, str], None]
+) -> None:
+    path = world.folder / "log.db"
+    run(path, "CREATE TABLE log (user VARCHAR, item INTEGER, time TIMESTAMP)")
+    run(path, "INSERT INTO log VALUES ('u', 1, '2024-01-01'), ('u', 2, '2024-01-09')")
+    world.set_events(path=f"{scheme}://{path}", table="log")
     assert world.collect().taken == 2
-    with duckdb.connect(str(path)) as con:
-        con.execute("INSERT INTO log VALUES ('v', 3, '2024-01-08'), ('v', 4, '2024-01-02')")
+    run(path, "INSERT INTO log VALUES ('v', 3, '2024-01-08'), ('v', 4, '2024-01-02')")
     report = world.collect()
     assert (report.taken, report.late, report.duplicates) == (1, 1, 1)
     assert world.lake("item") == {("1",): 1, ("2",): 1, ("3",): 1}
 
 
-def test_parts_do_not_change_what_is_collected(
-    world: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_parts_do_not_change_what_is_collected(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Text is cut at record ends, Parquet at rows, wherever the parts end."""
     rng = np.random.default_rng(7)
     rows = [
@@ -333,4 +351,4 @@ def test_lateness_is_counted_from_the_watermark(world: Any) -> None:
     world.append("events.csv", [("u", "edge", seconds(-2)), ("u", "in", seconds(-2) + 1)])
     assert world.collect().too_late == 1
     assert ("in",) in world.lake("item")
-    assert Lake(world.folder).manifest().watermark == state.watermark + 0 * DAY
+    assert Lake(world.folder).manifest().watermark == state.watermark

@@ -7,7 +7,7 @@ from shortlist.config.schema import ItemGraphRetriever
 from shortlist.core.progress import Silent
 from shortlist.core.times import DAY, HOUR, MINUTE
 from shortlist.offline.data.training import TrainingData
-from shortlist.offline.retrieval import fit_retriever, graph, sampling
+from shortlist.offline.retrieval import fit_retriever, graph, neighbours, sampling
 from shortlist.release.artefacts import ItemToItem, ItemVectors
 from shortlist.testing.retrieval import RetrieverContract, ring, training_data, two_tastes
 
@@ -72,6 +72,22 @@ def test_another_seed_gives_other_vectors_and_the_same_answer() -> None:
     one, other = fit(two_tastes(), seed=1), fit(two_tastes(), seed=2)
     assert not np.array_equal(one[1].vectors, other[1].vectors)
     assert (other[0].neighbours[:, :5] % 2 == np.arange(20)[:, None] % 2).all()
+
+
+def test_a_large_catalogue_is_searched_by_lists_with_the_same_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    exact, _ = fit(ring())
+    monkeypatch.setattr(neighbours, "_EXACT", 0)
+    by_lists, _ = fit(ring())
+    np.testing.assert_array_equal(by_lists.neighbours, exact.neighbours)
+
+
+def test_scores_are_shares_of_what_is_met_near_the_item() -> None:
+    near, _ = fit(two_tastes(users=400))
+    totals = near.scores.sum(axis=1)
+    assert (near.scores <= 1).all()
+    np.testing.assert_allclose(totals, 1, atol=0.25)
 
 
 def test_an_edge_weighs_one_over_the_gap_in_both_directions() -> None:

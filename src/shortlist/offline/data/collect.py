@@ -22,6 +22,7 @@ from shortlist.offline.data.engine import engine, stored
 from shortlist.offline.data.lake import Lake, SourceState
 from shortlist.offline.data.source import (
     Source,
+    batches,
     connected,
     locate,
     read_raw,
@@ -139,6 +140,8 @@ class _Run:
 
     def take_files(self, key: str, files: tuple[Path, ...], columns: dict[str, str]) -> None:
         """Stage and commit what is new in files."""
+        if not files:
+            return
         state = self.begin(key, columns)
         unread = []
         for file in files:
@@ -147,6 +150,9 @@ class _Run:
                 unread.append((file, start))
         self.report.files_read += len(unread)
         self.report.files_skipped += len(files) - len(unread)
+        if not unread:
+            state.reading = False
+            return
         size = sum(start.size - start.offset for _, start in unread)
         self.progress.step(f"collect {key}", max(size, 1))
         scratch = self.lake.folder / "scratch"
@@ -176,12 +182,11 @@ class _Run:
                 newest = table.get_backend().to_pyarrow(column.max()).as_py()
                 bound = time_bound(column, since, newest)
                 wanted = wanted if bound is None else wanted.filter(bound)
-            with wanted.to_pyarrow_batches(chunk_size=100_000) as batches:
-                for batch in batches:
-                    rows = stored(self.con, pa.Table.from_batches([batch]), "batch")
-                    self.staging.add(stage_rows(rows, columns, source.table, state.floor, since))
-                    if len(self.staging) >= PART_ROWS:
-                        self.commit(state)
+            for batch in batches(wanted):
+                rows = stored(self.con, pa.Table.from_batches([batch]), "batch")
+                self.staging.add(stage_rows(rows, columns, source.table, state.floor, since))
+                if len(self.staging) >= PART_ROWS:
+                    self.commit(state)
         self.end(state)
 
     def begin(self, key: str, columns: dict[str, str]) -> SourceState:

@@ -43,13 +43,13 @@ def engine(scratch: Path) -> Iterator[Backend]:
         rmtree(scratch, ignore_errors=True)
 
 
-def stored(con: Backend, table: ir.Table | pa.Table, name: str) -> ir.Table:
+def stored(con: Backend, table: ir.Table | pa.Table | pa.RecordBatchReader, name: str) -> ir.Table:
     """A temporary table with these rows, in their order."""
-    if isinstance(table, pa.Table):
+    if isinstance(table, ir.Table):
+        query = con.compile(table)
+    else:
         con.con.register("handed_over", table)
         query = "SELECT * FROM handed_over"
-    else:
-        query = con.compile(table)
     con.raw_sql(f'CREATE OR REPLACE TEMP TABLE "{name}" AS {query}')
     return con.table(name)
 

@@ -6,7 +6,6 @@ limit; Python sees item ids, once, to build the vocabulary, and counts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
 from typing import TYPE_CHECKING
@@ -33,6 +32,7 @@ from shortlist.offline.data.items import (
     item_rows,
     read_items,
 )
+from shortlist.offline.data.kinds import Kinds
 from shortlist.offline.data.lake import Lake
 from shortlist.offline.data.prepared import Counts, Prepared, Summary
 from shortlist.offline.data.split import newest_days
@@ -76,38 +76,6 @@ def _recover(final: Path, fresh: Path, retired: Path) -> None:
     rmtree(fresh, ignore_errors=True)
 
 
-@dataclass(frozen=True)
-class _Kinds:
-    """The kinds that occur, sorted, and the weight of each; a kind's code is its place."""
-
-    names: tuple[str, ...]
-    weights: tuple[float, ...]
-    impression: str
-
-    @property
-    def kept(self) -> list[str]:
-        """The kinds that are not left out."""
-        counting = zip(self.names, self.weights, strict=True)
-        return [name for name, weight in counting if weight > 0] + [self.impression]
-
-    @property
-    def impression_code(self) -> int:
-        """The code of impressions; -1 when there is none."""
-        return self.names.index(self.impression) if self.impression in self.names else -1
-
-    def code(self, kind: ir.StringColumn) -> ir.Value:
-        """A column of kinds as codes."""
-        return kind.cases(*((name, code) for code, name in enumerate(self.names))).cast("int16")
-
-    def name(self, code: ir.IntegerColumn) -> ir.Value:
-        """A column of codes as kinds."""
-        return code.cases(*enumerate(self.names)).cast("string")
-
-    def weight(self, code: ir.IntegerColumn) -> ir.Value:
-        """The weight of each event."""
-        return code.cases(*enumerate(self.weights)).cast("float32")
-
-
 class _Preparation:
     """The steps of one run, in order."""
 
@@ -121,7 +89,7 @@ class _Preparation:
         """All steps."""
         self.progress.step("prepare", 5)
         lake, events = self._lake()
-        kinds = self._kinds(lake)
+        kinds = Kinds.of(self.con, lake, self.config.data.events)
         countable = [
             name for name, weight in zip(kinds.names, kinds.weights, strict=True) if weight
         ]
@@ -187,20 +155,6 @@ class _Preparation:
         table = self.con.read_parquet(paths, hive_partitioning=False)
         return table, sum(file.rows for file in files)
 
-    def _kinds(self, lake: ir.Table) -> _Kinds:
-        section = self.config.data.events
-        distinct = self.con.to_pyarrow(lake.select("kind").distinct().order_by("kind"))
-        names = tuple(distinct["kind"].to_pylist())
-        weights = [section.weights.get(name, 0.0 if section.weights else 1.0) for name in names]
-        return _Kinds(
-            names,
-            tuple(
-                0.0 if name == section.impression else weight
-                for name, weight in zip(names, weights, strict=True)
-            ),
-            section.impression,
-        )
-
     def _catalogue(self, kept: ir.Table) -> tuple[Catalogue, int]:
         section = self.config.data.items
         previous = _previous_vocabulary(self.folder)
@@ -226,7 +180,7 @@ class _Preparation:
         self._write(users.select(row="user_row", id="user_id"), "users")
         return users
 
-    def _interactions(self, coded: ir.Table, kinds: _Kinds) -> ir.Table:
+    def _interactions(self, coded: ir.Table, kinds: Kinds) -> ir.Table:
         """Interactions as a table in the order of user, time, item."""
         weighted = coded.mutate(weight=kinds.weight(coded.kind))
         columns = ("user", "item", "time", "weight", "kind")
@@ -242,7 +196,7 @@ class _Preparation:
             )
         return interactions
 
-    def _write_interactions(self, interactions: ir.Table, kinds: _Kinds) -> int:
+    def _write_interactions(self, interactions: ir.Table, kinds: Kinds) -> int:
         """Number the sessions and write; how many sessions there are."""
         # Windows without an order run over the table as it was stored, in one streaming pass.
         stored, gap = ibis.window(), parse_span(self.config.prepare.session_gap)
@@ -256,7 +210,7 @@ class _Preparation:
         written = self.con.read_parquet(self.out / "interactions.parquet")
         return int(self.con.to_pyarrow(written.session.max()).as_py()) + 1
 
-    def _write_impressions(self, coded: ir.Table, kinds: _Kinds) -> int:
+    def _write_impressions(self, coded: ir.Table, kinds: Kinds) -> int:
         shown = coded.filter(coded.kind == kinds.impression_code)
         columns = ("user", "item", "time", "position", "request")
         ordered = shown.select(*columns).order_by("time", "request", "user", "position", "item")

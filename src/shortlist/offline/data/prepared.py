@@ -18,6 +18,7 @@ from shortlist.offline.data.training import TrainingData
 from shortlist.stores.contract import EVENT, Events, kind_code
 
 FORMAT = 1
+_BATCH_ROWS = 1 << 18
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -174,7 +175,7 @@ class Prepared:
         pending: pa.Table | None = None
         with pq.ParquetFile(self.interactions_path, read_dictionary=["kind"]) as file:
             columns = ["user", "item", "time", "kind"]
-            for record_batch in file.iter_batches(1 << 18, columns=columns):
+            for record_batch in file.iter_batches(_BATCH_ROWS, columns=columns):
                 rows = pa.Table.from_batches([record_batch])
                 if before is not None:
                     rows = rows.filter(rows["time"].to_numpy() < before)

@@ -16,13 +16,14 @@ import duckdb
 import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
+import pyarrow as pa
 import pyarrow.parquet as pq
-from ibis.common.exceptions import IbisError
+from ibis.common.exceptions import IbisError, TableNotFound
 from pyarrow import ArrowException
 
 from shortlist.config.schema import EventsSection, ItemsSection
 from shortlist.core.errors import DataError, did_you_mean
-from shortlist.offline.data.engine import quote
+from shortlist.offline.data.engine import quote, stored
 from shortlist.offline.data.text import check_encoding, csv_dialect, explain_broken
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ _FORMATS: dict[str, Format] = {
     ".parquet": "parquet",
     ".pq": "parquet",
 }
-_TYPES = ("boolean", "int64", "float64", "timestamp('UTC')")
+_TYPES = ("int64", "float64", "boolean", "timestamp('UTC')")
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def read_text(file: Path, columns: Mapping[str, str] | None = None, sample: int 
     if columns is None:
         return (
             f"read_json({quote(file)}, format='newline_delimited', sample_size={sample},"
-            " maximum_depth=2, map_inference_threshold=-1)"
+            " map_inference_threshold=-1)"
         )
     keys = ", ".join(f"{quote(name)}: {quote(kind)}" for name, kind in columns.items())
     return f"read_json({quote(file)}, format='newline_delimited', columns={{{keys}}})"
@@ -263,7 +264,7 @@ def connected(source: Source) -> Iterator[ir.Table]:
     try:
         try:
             table = backend.table(source.table)
-        except (IbisError, duckdb.Error) as error:
+        except (IbisError, TableNotFound, duckdb.Error) as error:
             raise DataError(
                 f"{source.path} has no table {source.table!r} that can be read.",
                 remedy=f"Correct `table` in [{source.section}].",
@@ -289,6 +290,16 @@ def readable(
         yield
     except (duckdb.InvalidInputException, duckdb.IOException, duckdb.ConversionException) as error:
         raise explain_broken(error, str(file), scanned or Path(file), lines_before) from error
+
+
+def batches(table: ir.Table, rows: int = 100_000) -> Iterator[pa.RecordBatch]:
+    """A database's table as a stream of record batches of at most so many rows."""
+    backend = table.get_backend()
+    if backend.name == "duckdb":  # Ibis 12 asks DuckDB 2 for a method that is no longer there
+        yield from backend.con.sql(backend.compile(table)).to_arrow_reader(rows)
+    else:
+        with table.to_pyarrow_batches(chunk_size=rows) as reader:
+            yield from reader
 
 
 def check_parquet(file: Path) -> None:
@@ -339,7 +350,7 @@ def _typed(con: Backend, table: ir.Table, keep: str) -> ir.Table:
     tests = {}
     for number, name in enumerate(names):
         for kind in _TYPES:
-            fits = (table[name].try_cast(kind).notnull() | table[name].isnull()).all()
+            fits = (_fits(table[name], kind) | table[name].isnull()).all()
             tests[f"{number} {kind}"] = fits & table[name].notnull().any()
     if not tests:
         return table
@@ -350,6 +361,12 @@ def _typed(con: Backend, table: ir.Table, keep: str) -> ir.Table:
         if fitting:
             casts[name] = table[name].cast(fitting[0])
     return table.mutate(**casts)
+
+
+def _fits(text: ir.StringColumn, kind: str) -> ir.BooleanValue:
+    if kind == "boolean":  # a cast would also take 1, t and yes
+        return text.lower().isin(["true", "false"])
+    return text.try_cast(kind).notnull()
 
 
 def _same_types(tables: list[ir.Table]) -> list[ir.Table]:
@@ -365,7 +382,9 @@ def _same_types(tables: list[ir.Table]) -> list[ir.Table]:
 
 def _copy_database(con: Backend, source: Source) -> ir.Table:
     name = ibis.util.gen_name("source")
-    with connected(source) as table, table.to_pyarrow_batches() as batches:
-        con.con.register("handed_over", batches)
-        con.raw_sql(f"CREATE TEMP TABLE {name} AS SELECT * FROM handed_over")
-        return con.table(name)
+    with connected(source) as table:
+        schema = table.schema().to_pyarrow()
+        reader = pa.RecordBatchReader.from_batches(
+            schema, (batch.cast(schema) for batch in batches(table))
+        )
+        return stored(con, reader, name)

@@ -1,0 +1,1 @@
+"""Rankers: training rows as of each request, and boosted trees fitted on them."""

@@ -22,6 +22,8 @@ VALIDATION = 0.15
 """The newest part of the requests; the number of trees is chosen on it."""
 PATIENCE = 30
 """Trees without an improvement before training stops."""
+MANY = 500_000
+"""Rows from which on training uses every core."""
 FEWEST = 20
 """Requests below which nothing is fitted."""
 
@@ -106,13 +108,15 @@ def _train(
         "eval_at": [10],
         "num_leaves": config.leaves,
         "learning_rate": config.learning_rate,
-        "min_data_in_leaf": int(np.clip(border // 1_000, 5, 100)),
-        "lambdarank_truncation_level": 20,
+        "min_data_in_leaf": int(np.clip(border // 500, 5, 200)),
+        "lambda_l2": 10.0,
+        "feature_fraction": 0.7,
         "use_missing": False,
         "seed": seed,
         "deterministic": True,
         "force_row_wise": True,
-        "num_threads": os.cpu_count() or 1,
+        # Threads wait for each other at every split; on few rows, on a busy machine, for long.
+        "num_threads": 1 if border < MANY else os.cpu_count() or 1,
         "verbosity": -1,
     }
 

@@ -15,7 +15,7 @@ from shortlist.release.artefacts import ItemToItem
 PRIOR = 200.0
 """How much observed edge weight the embedding's opinion is worth."""
 
-_EXACT = 100_000
+_EXACT = 20_000
 _BLOCK = 4096
 
 
@@ -76,7 +76,7 @@ def item_to_item(
 
 
 def _index(keys: NDArray[np.float32]) -> faiss.Index:
-    """Exact up to 100,000 items (blocks of one matrix product); lists of neighbours beyond."""
+    """Exact up to 20,000 items (blocks of one matrix product); lists of neighbours beyond."""
     dim = keys.shape[1]
     flat = faiss.IndexFlatIP(dim)
     if len(keys) <= _EXACT:

@@ -1,0 +1,1 @@
+"""Scorers over what a release holds."""

@@ -23,7 +23,7 @@ def sources_of(snapshot: Snapshot) -> tuple[list[Source], list[Source], Filler]:
     near: list[Source] = []
     filler: Filler | None = None
     for entry in snapshot.manifest.artefacts:
-        artefact = snapshot.artefacts[entry.folder]
+        artefact = snapshot.artefacts.get(entry.folder)
         name = f"{entry.name}.{entry.kind}"
         if isinstance(artefact, PopularLists):
             filler = filler or Filler(artefact, snapshot.catalogue)

@@ -15,8 +15,8 @@ from shortlist.online.query import Query
 from shortlist.online.retrieval.contract import Found
 from shortlist.release.artefacts import ItemToItem
 
-SEEDS = 50
-DECAY = 0.95
+SEEDS = 30
+DECAY = 0.8
 """What each step back in the history multiplies the weight of its neighbours by."""
 
 

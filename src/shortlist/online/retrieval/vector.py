@@ -14,8 +14,8 @@ from shortlist.online.marks import Marks
 from shortlist.online.query import Query
 from shortlist.online.retrieval.contract import NOTHING, Found
 
-SEEDS = 50
-DECAY = 0.95
+SEEDS = 30
+DECAY = 0.8
 OVERFETCH = 128
 """Up to this many banned rows a search asks for as many more, and lets all queries share a call."""
 

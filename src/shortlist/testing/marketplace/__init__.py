@@ -6,7 +6,7 @@ made up, the true preference of every user and the probability that a position i
 known, and what a system finds can be compared with them.
 """
 
-from shortlist.testing.marketplace.sessions import EXAMINATION, KINDS
+from shortlist.testing.marketplace.sessions import EXAMINATION, KINDS, VIEW
 from shortlist.testing.marketplace.world import UNTIL, World, generate
 
-__all__ = ["EXAMINATION", "KINDS", "UNTIL", "World", "generate"]
+__all__ = ["EXAMINATION", "KINDS", "UNTIL", "VIEW", "World", "generate"]

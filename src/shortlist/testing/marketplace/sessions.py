@@ -172,7 +172,7 @@ def _slot(
     """The events of the requests with these numbers."""
     requests, tastes = scene.requests, scene.tastes
     user, time = requests.user[numbers], requests.time[numbers]
-    intent = tastes.themes[requests.intent[numbers]] * np.float32(1.5)
+    intent = tastes.themes[requests.intent[numbers]] * np.float32(2.2)
     utility = tastes.utility(user, scene.listings, live, int(time[0]), intent)
     browsing = requests.browsing[numbers]
 

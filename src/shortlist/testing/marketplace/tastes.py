@@ -131,7 +131,7 @@ def _favourites(
 ) -> NDArray[np.float32]:
     weights = rng.dirichlet(np.full(len(themes), 0.25), users)
     favourite = products[rng.integers(0, len(products), users)]
-    return 3.0 * _unit(weights @ themes + 0.4 * favourite)
+    return 2.7 * _unit(weights @ themes + 0.4 * favourite)
 
 
 def _unit(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
