@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,13 @@ class Server:
         return [item["id"] for item in answer["items"]]
 
     def workers(self) -> list[int]:
-        children = psutil.Process(self.process.pid).children()
-        return [child.pid for child in children if "granian-worker" in "".join(_tags(child))]
+        """The living workers; spawned processes, unlike multiprocessing's resource tracker."""
+        found = []
+        for child in psutil.Process(self.process.pid).children():
+            with suppress(psutil.Error):  # gone, or dead and not yet waited for
+                if any("spawn_main" in part for part in child.cmdline()):
+                    found.append(child.pid)
+        return found
 
     @staticmethod
     def wait_until(met: Any) -> None:
@@ -79,12 +85,6 @@ class Server:
         self.process.send_signal(signal.SIGTERM)
         _, said = self.process.communicate(timeout=PATIENCE)
         return said
-
-
-def _tags(process: psutil.Process) -> list[str]:
-    """How a spawned worker can be told from multiprocessing's resource tracker."""
-    line = process.cmdline()
-    return ["granian-worker"] if any("spawn_main" in part for part in line) else []
 
 
 @pytest.fixture

@@ -1,3 +1,4 @@
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,14 @@ class TestSqliteHistory(SharedHistorySuite):
         self.path.write_text("events\n" * 1000)
         with pytest.raises(StoreError, match=r"history\.sqlite: .*not a database"):
             self.open(5)
+
+    def test_a_history_cut_short_is_an_error_that_names_the_file(self) -> None:
+        store = self.open(5)
+        store.append(["ann"], events(("a", 1)))
+        with sqlite3.connect(self.path) as connection:
+            connection.execute("UPDATE history SET events = substr(events, 1, 7)")
+        with pytest.raises(StoreError, match=r"history\.sqlite: .*whole events"):
+            store.read(["ann"])
 
     def test_a_larger_capacity_than_before_keeps_more_from_now_on(self) -> None:
         with_two = self.open(2)

@@ -23,6 +23,10 @@ class NotReadyError(ShortlistError):
     """No release is open yet."""
 
 
+class AddressError(ShortlistError):
+    """The server cannot listen where it should."""
+
+
 class NotFoundError(ShortlistError):
     """There is nothing under that name."""
 

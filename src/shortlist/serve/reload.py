@@ -30,7 +30,7 @@ class Keeper:
         self._seconds = seconds
         self._metrics = metrics
         self._engine: Engine | None = None
-        self._problem = "the release is being opened"
+        self._problem = ""
 
     @property
     def engine(self) -> Engine:
@@ -46,24 +46,25 @@ class Keeper:
             )
         return self._engine
 
-    async def keep(self) -> None:
-        """Open the engine, trying until it opens, then look for newer releases for ever."""
-        while self._engine is None:
-            try:
+    async def look(self) -> None:
+        """Open the engine or, once it is open, a newer release; what is open answers meanwhile."""
+        try:
+            if self._engine is None:
                 self._engine = await asyncio.to_thread(self._open_warm)
-            except ShortlistError as error:
-                self._failed(error)
-                await asyncio.sleep(self._seconds)
+            elif not await asyncio.to_thread(self._engine.refresh):
+                return
+        except ShortlistError as error:
+            self._failed(error)
+            return
+        self._problem = ""
         self._metrics.release(self._engine.release)
+        log.info("answering from release %s", self._engine.release)
+
+    async def keep_looking(self) -> None:
+        """Look again and again, for ever."""
         while True:
             await asyncio.sleep(self._seconds)
-            try:
-                if await asyncio.to_thread(self._engine.refresh):
-                    self._problem = ""
-                    self._metrics.release(self._engine.release)
-                    log.info("answering from release %s", self._engine.release)
-            except ShortlistError as error:  # what is open goes on answering
-                self._failed(error)
+            await self.look()
 
     def _open_warm(self) -> Engine:
         """Open the engine and have it answer, so that every kernel is compiled."""

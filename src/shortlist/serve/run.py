@@ -7,10 +7,12 @@ import logging
 import multiprocessing
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from socket import SOCK_STREAM
 from tempfile import TemporaryDirectory
 
 from granian.constants import Interfaces, Loops
@@ -19,6 +21,7 @@ from granian.server import Server
 from litestar import Litestar
 
 from shortlist.config.load import load_config
+from shortlist.serve.errors import AddressError
 
 PROJECT = "SHORTLIST_PROJECT"
 PARENT = "SHORTLIST_PARENT"
@@ -38,7 +41,9 @@ def serve(folder: Path, host: str = "127.0.0.1", port: int = 8080, workers: int 
 
     Raises:
         ConfigError: the project's `shortlist.toml` is wrong.
+        AddressError: the address is taken or not this machine's.
     """
+    _check_address(host, port)
     name = load_config(folder).project.name
     server = Server(
         "shortlist.serve.run:worker",
@@ -70,6 +75,21 @@ def serve(folder: Path, host: str = "127.0.0.1", port: int = 8080, workers: int 
         }
         os.environ.setdefault("OMP_NUM_THREADS", "1")
         server.serve()
+
+
+def _check_address(host: str, port: int) -> None:
+    """Fail where another server listens already; granian would share the port with it."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise AddressError(
+            f"the server cannot listen at {host}:{port} ({error.strerror}).",
+            remedy="Choose another address or port, or stop what listens there.",
+            where="port",
+        ) from error
 
 
 def worker() -> Litestar:

@@ -63,8 +63,13 @@ class Service:
 
     @asynccontextmanager
     async def lifespan(self, app: Litestar) -> AsyncIterator[None]:
-        """Open the engine beside the running server; close it when the server stops."""
-        keeping = asyncio.create_task(self._keeper.keep())
+        """Open the engine before the first request arrives; close it when the server stops.
+
+        A worker that had to be started again takes requests only when it can answer them. Without
+        a release it starts all the same, answers that it is not ready, and keeps looking.
+        """
+        await self._keeper.look()
+        keeping = asyncio.create_task(self._keeper.keep_looking())
         try:
             yield
         finally:

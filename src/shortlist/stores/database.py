@@ -14,7 +14,7 @@ from shortlist.core.errors import StoreError
 WAIT = 60_000
 """Milliseconds that a writer waits for another process's transaction to end."""
 MAPPED = 1 << 40
-"""Bytes of the file that are read through a memory map: all of it."""
+"""Bytes of the file that are read through a memory map: as many as SQLite allows (2 GiB)."""
 
 
 class Database:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.core.errors import StoreError
 from shortlist.core.keys import encode
 from shortlist.stores.contract import EVENT, Events
 from shortlist.stores.database import Database
@@ -64,7 +65,14 @@ class SqliteHistory:
             if connection.in_transaction:
                 execute("ROLLBACK")
             raise self._database.failed(error) from error
-        events = [NO_EVENTS if row is None else np.frombuffer(row[0], EVENT) for row in found]
+        try:
+            events = [NO_EVENTS if row is None else np.frombuffer(row[0], EVENT) for row in found]
+        except ValueError as error:
+            raise StoreError(
+                "a history is not made of whole events.",
+                remedy="Move the file away; it is made again from the log at the next publish.",
+                where=str(self._database.path),
+            ) from error
         if before is not None:
             instants = before.tolist()
             events = [until(of, instant) for of, instant in zip(events, instants, strict=True)]
