@@ -118,8 +118,6 @@ def train(
         published, reason = False, str(error)
     history.forget_recent(prepared.watermark)
     releases.prune(config.releases.keep)
-    for note in notes:
-        progress.note(note)
     seconds = time.monotonic() - started
     return TrainReport(release, published, reason, evaluation, notes, seconds)
 
@@ -228,6 +226,9 @@ def _build(
     for name, retriever in retrievers.items():
         fitted = fit_retriever(retriever, data, seed, progress, category=category)
         for kind, artefact in fitted.items():
+            if isinstance(artefact, ItemVectors) and not len(artefact.rows):
+                progress.note(f"{name} found no item to make a vector of: it is left without.")
+                continue
             if isinstance(artefact, ItemVectors):  # the index keeps the vectors themselves too
                 place = f"indexes/{name}"
                 index, tuning = build_index(artefact, config.index, seed, progress)

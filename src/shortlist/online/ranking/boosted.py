@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from shortlist.core.jit import kernel
 from shortlist.release.trees import Trees
 
-BLOCK = 256
+BLOCK = 128
 
 
 def score(trees: Trees, x: NDArray[np.float32], out: NDArray[np.float32]) -> None:
