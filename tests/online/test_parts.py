@@ -31,7 +31,9 @@ def query(*, allow=None, banned=NOTHING, k=5, limit=50, item=None):
 
 
 def merged(asked, *found):
-    lists = [(np.array(rows, np.int32), np.linspace(1, 0.1, len(rows), dtype="f4")) for rows in found]
+    lists = [
+        (np.array(rows, np.int32), np.linspace(1, 0.1, len(rows), dtype="f4")) for rows in found
+    ]
     names = tuple(f"source{i}" for i in range(len(lists)))
     filler = Filler(shop.artefacts()["popular"]["popular"], shop.catalogue())
     return merge(asked, lists, names, filler, Marks(shop.ITEMS))

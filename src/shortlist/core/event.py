@@ -5,9 +5,7 @@ from __future__ import annotations
 import msgspec
 
 
-class Event(
-    msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False
-):
+class Event(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """One event, one JSON line of the inbox.
 
     Attributes:
