@@ -4,7 +4,7 @@ import pytest
 
 from shortlist.core.errors import RequestError
 from shortlist.core.request import Shortlist
-from shortlist.core.times import DAY, HOUR, now
+from shortlist.core.times import HOUR, now
 from shortlist.serve.schema import MOST_EVENTS, Answer, EventBody, events_of
 
 
@@ -34,7 +34,7 @@ def test_a_clock_that_runs_ahead_is_set_back() -> None:
     assert event.time <= now()
 
 
-@pytest.mark.parametrize("time", [1_714_564_800, 1_714_564_800_000, 0, -5, now() + 2 * DAY])
+@pytest.mark.parametrize("time", [1_714_564_800, 1_714_564_800_000, 0, -5, 2**62])
 def test_a_time_in_other_units_or_in_the_future_is_refused(time: int) -> None:
     with pytest.raises(RequestError, match="microseconds") as caught:
         events_of(posted(time))
