@@ -190,9 +190,9 @@ def test_times_of_any_type_are_microseconds(world: Any) -> None:
 )
 @given(ids=st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)))
 def test_ids_with_emoji_quotes_and_newlines_survive(
-    ids: list[str], tmp_path_factory: pytest.TempPathFactory
+    world: Any, ids: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    world = type_of_world()(tmp_path_factory.mktemp("ids") / "project")
+    world = type(world)(tmp_path_factory.mktemp("ids") / "project")
     ids = ["🎉", 'say "hi"', "two\nlines", "한국어", "a,b", "'", *ids]
     quoted = ['"' + id.replace('"', '""') + '"' for id in ids]
     rows = [
@@ -201,12 +201,6 @@ def test_ids_with_emoji_quotes_and_newlines_survive(
     world.csv("events.csv", rows)
     world.collect()
     assert set(world.lake("user", "item")) == {(id, id) for id in ids}
-
-
-def type_of_world() -> Any:
-    import conftest
-
-    return conftest.World
 
 
 def test_the_inbox_is_taken_up_to_its_last_whole_line(world: Any) -> None:
