@@ -6,8 +6,10 @@ make several (an item graph yields vectors and an item-to-item map).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,18 +42,91 @@ class PopularLists:
 class ItemToItem:
     """For each item its neighbours, best first.
 
+    A user's score of an item is the sum over the last `reach` items of the history, newest first,
+    of `decay` ** rank times the neighbour's score.
+
     Attributes:
         neighbours: `int32[n, m]` catalogue rows, -1 where an item has fewer.
-        scores: `float32[n, m]`, 0 where there is none.
+        scores: `float32[n, m]`, 0 where there is none; may be negative.
+        decay: what each step back in the history multiplies a weight by, in (0, 1].
+        reach: how many of the newest items of a history count.
     """
 
     neighbours: NDArray[np.int32]
     scores: NDArray[np.float32]
+    decay: float = 0.8
+    reach: int = 30
+
+
+@dataclass(frozen=True)
+class SessionIndex:
+    """Past sessions to find neighbours among (VMIS-kNN, Kersbergen et al., SIGMOD 2022).
+
+    Attributes:
+        item_offsets: `int64[items + 1]` into `item_sessions`.
+        item_sessions: `int32[p]`, of each item its most recent sessions, newest first.
+        session_offsets: `int64[sessions + 1]` into `session_items`.
+        session_items: `int32[q]`, the items of each session, in order.
+        idf: `float32[items]`, what a match on an item counts.
+        decay: what each step back in the history multiplies a weight by, in (0, 1].
+        reach: how many of the newest items of a history count.
+        nearest: how many sessions vote.
+    """
+
+    item_offsets: NDArray[np.int64]
+    item_sessions: NDArray[np.int32]
+    session_offsets: NDArray[np.int64]
+    session_items: NDArray[np.int32]
+    idf: NDArray[np.float32]
+    decay: float
+    reach: int
+    nearest: int
+
+
+@dataclass(frozen=True)
+class ItemFactors:
+    """Factors that a user is folded into at request time (Hu, Koren and Volinsky, ICDM 2008).
+
+    The user's vector solves (Gram + alpha Σ v vᵀ + regularisation I) u = (1 + alpha) Σ v over the
+    history; scores are dot products with the item vectors of the same retriever's index.
+
+    Attributes:
+        gram: `float32[d, d]`, the sum over items of v vᵀ, with the weight of unseen pairs in it.
+        alpha: how much more an interaction counts than its absence.
+        regularisation: of a user with one interaction; grows with the history as in training.
+        power: exponent of that growth.
+        reach: how many of the newest items of a history count.
+    """
+
+    gram: NDArray[np.float32]
+    alpha: float
+    regularisation: float
+    power: float
+    reach: int
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A query encoder as an ONNX model; its vectors search the index of the same retriever.
+
+    The model takes what the request path has and prepares nothing by hand: `items` int64[b, n]
+    catalogue rows, oldest first, padded on the left with -1, and where `times` is set `times`
+    int64[b, n] microseconds and `now` int64[b]. It gives float32[b, d].
+
+    Attributes:
+        model: `uint8[size]`, the ONNX file.
+        reach: n, how many of the newest items of a history it takes.
+        times: 1 when it takes times, else 0.
+    """
+
+    model: NDArray[np.uint8]
+    reach: int
+    times: int
 
 
 @dataclass(frozen=True)
 class ItemVectors:
-    """A vector for some items; similarity is their dot product.
+    """A vector for some items; similarity is their dot product. Lives in an index when saved.
 
     Attributes:
         rows: `int32[m]`, ascending: the catalogue rows that have a vector.
@@ -62,30 +137,34 @@ class ItemVectors:
     vectors: NDArray[np.float32]
 
 
-Artefact = PopularLists | ItemToItem | ItemVectors
+Artefact = PopularLists | ItemToItem | SessionIndex | ItemFactors | Encoder | ItemVectors
 KINDS: dict[str, type[Artefact]] = {
     "popular": PopularLists,
     "item_to_item": ItemToItem,
+    "sessions": SessionIndex,
+    "factors": ItemFactors,
+    "encoder": Encoder,
     "vector": ItemVectors,
 }
+_SCALARS = "values.json"
 
 
 def save_artefact(artefact: Artefact, folder: Path) -> None:
-    """Write an artefact's arrays into a folder, which is made."""
+    """Write an artefact's arrays and values into a folder, which is made."""
     folder.mkdir(parents=True, exist_ok=True)
+    scalars = {}
     for name, value in vars(artefact).items():
-        if isinstance(value, str):
-            (folder / f"{name}.txt").write_text(value)
-        else:
+        if isinstance(value, np.ndarray):
             np.save(folder / f"{name}.npy", value)
+        else:
+            scalars[name] = value
+    (folder / _SCALARS).write_text(json.dumps(scalars))
 
 
 def load_artefact(kind: str, folder: Path) -> Artefact:
-    """Open an artefact of a kind of `KINDS`, memory-mapped."""
-    values: dict[str, object] = {}
-    for name, annotation in KINDS[kind].__annotations__.items():
-        path = folder / f"{name}.txt"
-        values[name] = (
-            path.read_text() if annotation == "str" else open_array(folder / f"{name}.npy")
-        )
-    return KINDS[kind](**values)  # type: ignore[arg-type]
+    """Open an artefact of a kind of `KINDS`, its arrays memory-mapped."""
+    values: dict[str, Any] = json.loads((folder / _SCALARS).read_text())
+    for field in fields(KINDS[kind]):
+        if field.name not in values:
+            values[field.name] = open_array(folder / f"{field.name}.npy")
+    return KINDS[kind](**values)

@@ -15,10 +15,6 @@ from shortlist.online.query import Query
 from shortlist.online.retrieval.contract import Found
 from shortlist.release.artefacts import ItemToItem
 
-SEEDS = 30
-DECAY = 0.8
-"""What each step back in the history multiplies the weight of its neighbours by."""
-
 
 class ItemToItemSource:
     """Adds the scores of the seeds' neighbours, newer seeds counting more."""
@@ -27,7 +23,7 @@ class ItemToItemSource:
         self.name = name
         self._map = map
         self._sums = np.zeros(len(map.neighbours), np.float32)
-        self._touched = np.empty(SEEDS * map.neighbours.shape[1], np.int32)
+        self._touched = np.empty(map.reach * map.neighbours.shape[1], np.int32)
 
     def search(self, queries: Sequence[Query], k: int, marks: Marks) -> list[Found]:
         """See `Source.search`."""
@@ -38,8 +34,8 @@ class ItemToItemSource:
         n = _add(
             self._map.neighbours,
             self._map.scores,
-            query.seeds[:SEEDS],
-            DECAY,
+            query.seeds[: self._map.reach],
+            self._map.decay,
             query.allow,
             marks.stamp,
             token,
