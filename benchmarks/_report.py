@@ -69,7 +69,7 @@ def publish(name: str, figures: Mapping[str, Any], args: argparse.Namespace) -> 
         highlight=False,
     )
     if args.json is not None:
-        _write(
+        write(
             args.json,
             {"benchmark": name, "small": args.small, "machine": about, "figures": figures},
         )
@@ -96,7 +96,8 @@ def _text(value: Any) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def _write(path: Path, content: Mapping[str, Any]) -> None:
+def write(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON to a file in one piece."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     with beside.open("w") as file:

@@ -125,6 +125,17 @@ def published(tmp_path: Path) -> Project:
 # When it works
 
 
+def test_training_chooses_retrievers_and_a_fusion_and_says_why(project: Project) -> None:
+    manifest = project.releases.list()[0]
+    assert manifest.chosen.keys() == manifest.config["retrievers"].keys()
+    assert {"transitions", "neighbours", "popular"} <= manifest.chosen.keys()
+    assert all(manifest.chosen.values())
+    fusion = manifest.fusion
+    alone = [value for way, value in fusion.validation.items() if way.startswith("source:")]
+    assert max(fusion.validation.values()) >= max(alone)
+    assert fusion.reason
+
+
 def test_a_user_gets_different_items_that_are_for_sale(engine: Engine, world: World) -> None:
     answer = engine.recommend(user="u00000", k=20)
     assert len(answer) == len(set(answer.ids)) == 20

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shortlist.config.load import default_retrievers, load_config, parse_config
+from shortlist.config.load import load_config, parse_config
 from shortlist.config.schema import ItemGraphRetriever, PopularRetriever
 from shortlist.core.errors import ConfigError
 
@@ -29,8 +29,7 @@ def test_the_shortest_file_has_every_default() -> None:
     assert config.data.events.user == "user_id"
     assert config.data.items is None
     assert config.prepare.session_gap == "30m"
-    assert config.retrievers == default_retrievers()
-    assert set(default_retrievers()) == {"popular", "item_graph"}
+    assert config.retrievers == {}  # training chooses by the data
 
 
 def test_the_name_of_a_retriever_is_its_kind_unless_it_says_otherwise() -> None:
@@ -221,7 +220,6 @@ RANGES_AND_REFERENCES = {
     ),
     "empty column": (PROJECT + EVENTS + 'user = ""\n', ['data.events.user = ""', "column"]),
     "empty name": ('[project]\nname = " "\n' + EVENTS, ["project.name"]),
-    "retrievers without any": (BASE + "[retrievers]\n", ["[retrievers]", "popular"]),
     "retriever with a name that no folder has": (
         BASE + '[retrievers."../x"]\nkind = "popular"\n',
         ['retrievers."../x"', "letters"],

@@ -36,7 +36,9 @@ def merged(asked, *found):
     ]
     names = tuple(f"source{i}" for i in range(len(lists)))
     filler = Filler(shop.artefacts()["popular"]["popular"], shop.catalogue())
-    return merge(asked, lists, names, filler, Marks(shop.ITEMS))
+    candidates, scores = merge(asked, lists, names, filler, Marks(shop.ITEMS))
+    assert (np.diff(scores) <= 0).all()
+    return candidates
 
 
 def test_marks_of_one_generation_do_not_reach_the_next():

@@ -6,7 +6,8 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, NoReturn, get_args, get_origin
+from types import UnionType
+from typing import Any, Literal, NoReturn, Union, get_args, get_origin
 
 import msgspec
 from msgspec import NODEFAULT
@@ -14,7 +15,7 @@ from msgspec.structs import FieldInfo
 
 from shortlist.config.reference import without_none
 from shortlist.config.rules import check_rules
-from shortlist.config.schema import Config, ItemGraphRetriever, PopularRetriever, Retriever, Section
+from shortlist.config.schema import Config, Retriever, Section
 from shortlist.config.toml import dotted, key_text, value_text
 from shortlist.core.errors import ConfigError, did_you_mean
 
@@ -29,11 +30,6 @@ _EXPECTED = {
     bool: "true or false, without quotes",
 }
 KeyPath = tuple[str, ...]
-
-
-def default_retrievers() -> dict[str, Retriever]:
-    """What a project without a `[retrievers]` table retrieves with."""
-    return {"popular": PopularRetriever(), "item_graph": ItemGraphRetriever()}
 
 
 def load_config(folder: Path) -> Config:
@@ -88,8 +84,6 @@ def parse_config(text: str, where: str = FILE) -> Config:
         _check_table(Config, document, ())
         _name_kinds(document)
         config = msgspec.convert(document, Config)
-        if "retrievers" not in document:
-            config = msgspec.structs.replace(config, retrievers=default_retrievers())
         check_rules(config)
     except ConfigError as error:
         raise ConfigError(error.problem, remedy=error.remedy, where=where) from None
@@ -132,11 +126,23 @@ def _check_value(kind: Any, value: object, path: KeyPath, field: FieldInfo) -> N
         options = get_args(kind)
         if value not in options:
             _wrong(value, "one of " + ", ".join(map(value_text, options)), path, field, options)
+    elif get_origin(kind) in (Union, UnionType):
+        _check_either(kind, value, path, field)
     else:
         try:
             msgspec.convert(value, kind)
         except msgspec.ValidationError:
             _wrong(value, _EXPECTED[kind], path, field)
+
+
+def _check_either(kind: Any, value: object, path: KeyPath, field: FieldInfo) -> None:
+    """Check a value that is a number or one of some words."""
+    number, words = get_args(kind)
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        said = " or ".join([_EXPECTED[number], *map(value_text, get_args(words))])
+        _wrong(value, said, path, field, get_args(words))
 
 
 def _check_parts(kind: Any, value: object, path: KeyPath, field: FieldInfo) -> None:

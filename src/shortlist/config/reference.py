@@ -87,6 +87,8 @@ def without_none(kind: Any) -> Any:
 
 
 def _type(kind: Any) -> str:
+    if get_origin(kind) in (Union, UnionType):
+        return " or ".join(map(_type, get_args(kind)))
     if get_origin(kind) is Literal:
         return " or ".join(f"`{value_text(option)}`" for option in get_args(kind))
     if get_origin(kind) is list:

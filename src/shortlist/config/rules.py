@@ -6,7 +6,17 @@ import math
 import re
 from collections.abc import Mapping
 
-from shortlist.config.schema import Config, EventsSection, ItemsSection, PopularRetriever, Section
+from shortlist.config.schema import (
+    Config,
+    EventsSection,
+    FactorsRetriever,
+    ItemGraphRetriever,
+    ItemsSection,
+    PopularRetriever,
+    Section,
+    SequenceRetriever,
+    TransitionsRetriever,
+)
 from shortlist.config.toml import dotted, key_text, value_text
 from shortlist.core.errors import ConfigError, did_you_mean
 from shortlist.core.times import parse_span
@@ -47,7 +57,34 @@ _RETRIEVER_RANGES: dict[str, tuple[float, float]] = {
     "window": (1, 1_000),
     "negatives": (1, 1_000),
     "epochs": (1, 10_000),
-    "neighbours": (1, 10_000),
+    "neighbours": (0, 10_000),
+    "reach": (1, 1_000),
+    "distance": (0, 10),
+    "back": (0, 10),
+    "power": (0, 4),
+    "target_power": (-2, 2),
+    "damping": (0.01, 4),
+    "decay": (0.01, 1),
+    "history": (1, 10_000),
+    "recent": (1, 1_000_000),
+    "nearest": (1, 100_000),
+    "rarity": (0, 4),
+    "length_power": (0, 4),
+    "agreement": (0.1, 4),
+    "regularisation": (0, 1e6),
+    "support": (1, 2_000),
+    "unseen": (0, 100),
+    "frequencies": (0, 4_096),
+    "ideal": (0, 1_000),
+    "blocks": (1, 24),
+    "heads": (1, 64),
+    "dropout": (0, 0.9),
+    "patience": (1, 1_000),
+    "learning_rate": (1e-6, 1),
+    "batch": (1, 1_000_000),
+    "samples": (1, 1_000_000),
+    "temperature": (0.001, 10),
+    "hard": (0, 100),
 }
 _SPANS = {"prepare.session_gap": False, "prepare.holdout": True, "ranker.window": True}
 
@@ -154,11 +191,6 @@ def _check_items(items: ItemsSection) -> None:
 
 
 def _check_retrievers(config: Config) -> None:
-    if not config.retrievers:
-        raise ConfigError(
-            "[retrievers] is empty, so nothing would be retrieved.",
-            remedy="Write [retrievers.popular], or take the table out for the default ones.",
-        )
     for name, retriever in config.retrievers.items():
         path = f"retrievers.{key_text(name)}"
         if not _NAME.fullmatch(name):
@@ -167,12 +199,29 @@ def _check_retrievers(config: Config) -> None:
                 remedy="Use letters, digits, `_` and `-`.",
             )
         for key in retriever.__struct_fields__:
-            if key in _RETRIEVER_RANGES:
+            if key in _RETRIEVER_RANGES and getattr(retriever, key) != "auto":
                 _between(f"{path}.{key}", getattr(retriever, key), *_RETRIEVER_RANGES[key])
+        if isinstance(retriever, ItemGraphRetriever):
+            _between(f"{path}.neighbours", retriever.neighbours, 1, 10_000)
+        if isinstance(retriever, FactorsRetriever):
+            _between(f"{path}.dim", retriever.dim, 1, 128)
+        if isinstance(retriever, SequenceRetriever):
+            _check_heads(path, retriever)
+        if isinstance(retriever, TransitionsRetriever) and retriever.half_life != "none":
+            _span(f"{path}.half_life", retriever.half_life, auto=True)
         if isinstance(retriever, PopularRetriever):
             _span(f"{path}.half_life", retriever.half_life)
             if retriever.segment:
                 _attribute(config, f"{path}.segment", retriever.segment, value=True)
+
+
+def _check_heads(path: str, retriever: SequenceRetriever) -> None:
+    dim, heads = retriever.dim, retriever.heads
+    if heads != "auto" and (dim == "auto" or dim % heads):
+        raise ConfigError(
+            f"{path}.heads = {heads} does not divide {path}.dim = {value_text(dim)}.",
+            remedy="Set both, so that it does, or leave heads at auto.",
+        )
 
 
 def _check_history(history: str) -> None:

@@ -10,9 +10,45 @@ from typing import Literal
 
 import msgspec
 
+from shortlist.config.retrievers import (
+    FactorsRetriever,
+    GraphFilterRetriever,
+    ItemGraphRetriever,
+    LinearRetriever,
+    NeighboursRetriever,
+    PopularRetriever,
+    Retriever,
+    SequenceRetriever,
+    TransitionsRetriever,
+    TwoTowerRetriever,
+)
+from shortlist.config.section import Section
 
-class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of the file; an unknown key in it is an error."""
+__all__ = [
+    "ArrangeSection",
+    "Config",
+    "DataSection",
+    "EvaluateSection",
+    "EventsSection",
+    "FactorsRetriever",
+    "GraphFilterRetriever",
+    "IndexSection",
+    "ItemGraphRetriever",
+    "ItemsSection",
+    "LinearRetriever",
+    "NeighboursRetriever",
+    "PopularRetriever",
+    "PrepareSection",
+    "ProjectSection",
+    "RankerSection",
+    "ReleasesSection",
+    "Retriever",
+    "Section",
+    "SequenceRetriever",
+    "ServeSection",
+    "TransitionsRetriever",
+    "TwoTowerRetriever",
+]
 
 
 class ProjectSection(Section, frozen=True):
@@ -56,7 +92,7 @@ class EventsSection(Section, frozen=True):
     item: str = "item_id"
     time: str = "timestamp"
     kind: str = ""
-    weights: dict[str, float] = {}
+    weights: dict[str, float] = msgspec.field(default_factory=dict)
     impression: str = "impression"
     position: str = ""
     request: str = ""
@@ -83,8 +119,8 @@ class ItemsSection(Section, frozen=True):
     path: str
     table: str = ""
     id: str = "item_id"
-    text: list[str] = []
-    attributes: list[str] = []
+    text: list[str] = msgspec.field(default_factory=list)
+    attributes: list[str] = msgspec.field(default_factory=list)
     category: str = ""
     price: str = ""
     available: str = ""
@@ -130,43 +166,6 @@ class IndexSection(Section, frozen=True):
     at: int = 100
 
 
-class PopularRetriever(Section, frozen=True, tag_field="kind", tag="popular"):
-    """`kind = "popular"`: time-decayed popularity, overall and per segment.
-
-    Attributes:
-        half_life: an event counts half after this long.
-        segment: a keyword attribute to count within; empty for the catalogue's category.
-    """
-
-    half_life: str = "14d"
-    segment: str = ""
-
-
-class ItemGraphRetriever(Section, frozen=True, tag_field="kind", tag="item_graph"):
-    """`kind = "item_graph"`: random walks on the graph of sessions, skip-gram embeddings.
-
-    Attributes:
-        dim: length of the vectors.
-        walks: random walks started from each item.
-        walk_length: items in a walk.
-        window: items on each side that count as context.
-        negatives: negative samples for each positive.
-        epochs: passes over the walks.
-        neighbours: length of each item's list in the item-to-item map.
-    """
-
-    dim: int = 64
-    walks: int = 20
-    walk_length: int = 12
-    window: int = 4
-    negatives: int = 5
-    epochs: int = 3
-    neighbours: int = 100
-
-
-Retriever = PopularRetriever | ItemGraphRetriever
-
-
 class RankerSection(Section, frozen=True):
     """`[ranker]`
 
@@ -201,7 +200,7 @@ class ArrangeSection(Section, frozen=True):
     """
 
     seen: bool = False
-    max_per: dict[str, int] = {}
+    max_per: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class ServeSection(Section, frozen=True):
@@ -249,17 +248,17 @@ class ReleasesSection(Section, frozen=True):
     """
 
     keep: int = 5
-    floor: dict[str, float] = {}
+    floor: dict[str, float] = msgspec.field(default_factory=dict)
 
 
 class Config(Section, frozen=True):
-    """The whole file."""
+    """The whole file. Without a table of `[retrievers]`, training chooses by the data."""
 
     project: ProjectSection
     data: DataSection
     prepare: PrepareSection = PrepareSection()
     index: IndexSection = IndexSection()
-    retrievers: dict[str, Retriever] = {}
+    retrievers: dict[str, Retriever] = msgspec.field(default_factory=dict)
     ranker: RankerSection = RankerSection()
     arrange: ArrangeSection = ArrangeSection()
     serve: ServeSection = ServeSection()

@@ -36,6 +36,12 @@ _OPTIONAL: list[tuple[str, type[Section]]] = [
     ("releases", ReleasesSection),
 ]
 
+_RETRIEVERS = [
+    "# Retrievers. Without any of these tables, training chooses a few that fit the data and says",
+    "# why. With any, it fits exactly those. A table's name is the kind of the retriever unless",
+    "# `kind` says otherwise.",
+]
+
 
 def write_toml(
     guess: Guess, *, name: str, folder: Path, events: str, items: str | None = None
@@ -74,9 +80,9 @@ def write_toml(
         ]
     for table, section in _OPTIONAL[:2]:
         lines += ["", f"[{table}]", *_defaults(section)]
-    lines += ["", "# A table's name is the kind of the retriever unless `kind` says otherwise."]
+    lines += ["", *_RETRIEVERS]
     for kind, section in RETRIEVERS.items():
-        lines += [f"[retrievers.{kind}]", *_defaults(section), ""]
+        lines += [f"# [retrievers.{kind}]", *_defaults(section), ""]
     for table, section in _OPTIONAL[2:]:
         lines += [f"[{table}]", *_defaults(section), ""]
     return "\n".join(lines).rstrip() + "\n"

@@ -50,7 +50,7 @@ class Candidates:
     """What retrieval found for one request, merged: every row once.
 
     Attributes:
-        rows: `int32[n]` catalogue rows, best first by fused rank.
+        rows: `int32[n]` catalogue rows, best first by fused score.
         scores: `float32[sources, n]`, each source's own score, 0 where it did not return the row.
         ranks: `float32[sources, n]`, 1 / (rank + 1) with rank counted from 0 within the source,
             0 where it did not return the row.
@@ -61,6 +61,21 @@ class Candidates:
     scores: NDArray[np.float32]
     ranks: NDArray[np.float32]
     sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """The candidates of one request with all that fusion may know of them.
+
+    Attributes:
+        candidates: in the order of reciprocal rank fusion.
+        names: what the lines of `values` are.
+        values: `float32[names, n]`, finite; one column for each candidate.
+    """
+
+    candidates: Candidates
+    names: tuple[str, ...]
+    values: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +129,10 @@ class Pipeline(Protocol):
 
     def retrieve(self, requests: Sequence[Request]) -> list[Candidates]:
         """Candidates of each request, before ranking."""
+        ...
+
+    def weigh(self, requests: Sequence[Request]) -> list[Weighed]:
+        """The first candidates of each request, and the evidence that fusion is learned from."""
         ...
 
     def recommend(self, requests: Sequence[Request]) -> list[Shortlist]:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
-from shortlist.config.schema import Config, PopularRetriever
+from shortlist.config.schema import Config, EvaluateSection, PopularRetriever
 from shortlist.core.errors import DataError, ReleaseError
 from shortlist.core.progress import Progress
 from shortlist.core.request import Pipeline, Request
@@ -28,14 +29,23 @@ from shortlist.offline.data.prepared import Prepared
 from shortlist.offline.data.split import newest_part
 from shortlist.offline.data.training import TrainingData
 from shortlist.offline.evaluate import Evaluation, evaluate
+from shortlist.offline.evaluate.requests import ask
 from shortlist.offline.ranking.boosted import fit
 from shortlist.offline.ranking.rows import training_rows
 from shortlist.offline.replay import Replay
 from shortlist.offline.retrieval import fit_retriever
+from shortlist.offline.retrieval.choose import choose_retrievers
+from shortlist.offline.retrieval.fusion import Learned, learn
 from shortlist.release.artefacts import ItemVectors, save_artefact
+from shortlist.release.fusion import FOLDER as FUSION_FOLDER
+from shortlist.release.fusion import Fusion
 from shortlist.release.publish import Draft, Releases
 from shortlist.release.trees import Trees
 from shortlist.stores.contract import HistoryReader, HistoryStore
+
+FUSION_USERS = 5_000
+FUSION_REQUESTS = 2
+"""Of each user; more of one user's say much the same."""
 
 OpenPipeline = Callable[[Path, HistoryReader], Pipeline]
 """Opens a release's folder over a history store: the online request path."""
@@ -90,12 +100,20 @@ def train(
     known = everything.before(prepared.split)
     notes: list[str] = []
 
-    trees, features = _fit_ranker(config, prepared, known, open_pipeline, notes, progress)
+    chosen: dict[str, str] = {}
+    if not config.retrievers:
+        choice = choose_retrievers(known if len(known) else everything)
+        config, chosen = structs.replace(config, retrievers=choice.retrievers), choice.reasons
+        for line in choice.lines:
+            progress.note(line)
+        notes += choice.lines
+    runs = state / "runs"
+    learned = _learn(config, prepared, known, open_pipeline, runs, notes, progress)
     evaluation = None
     if len(known) and len(known) < len(everything):
         held = Releases(state / "holdout")
         with held.draft() as draft:
-            manifest = _build(config, known, trees, features, draft, {}, progress)
+            manifest = build(config, known, draft, progress, learned, chosen=chosen, runs=runs)
         held.promote(manifest)
         held.prune(1)
         try:
@@ -108,7 +126,7 @@ def train(
     releases = Releases(state / "releases")
     metrics = evaluation.to_dict() if evaluation else {}
     with releases.draft() as draft:
-        release = _build(config, everything, trees, features, draft, metrics, progress)
+        release = build(config, everything, draft, progress, learned, metrics, chosen, runs)
     progress.step("histories")
     history.load(prepared.histories())
     published, reason = True, ""
@@ -153,29 +171,48 @@ def evaluate_holdout(
     )
 
 
-def _fit_ranker(
+@dataclass(frozen=True)
+class Models:
+    """What is learned on later requests than the retrievers know.
+
+    Attributes:
+        fusion: how the sources' lists become one.
+        trees: the ranker; None without one.
+        features: what it ranks by.
+    """
+
+    fusion: Learned = field(default_factory=lambda: Learned(Fusion()))
+    trees: Trees | None = None
+    features: FeatureSet = field(default_factory=lambda: FeatureSet([]))
+
+
+def _learn(
     config: Config,
     prepared: Prepared,
     known: TrainingData,
     open_pipeline: OpenPipeline,
+    runs: Path,
     notes: list[str],
     progress: Progress,
-) -> tuple[Trees | None, FeatureSet]:
-    """A ranker from requests that come after everything its retrievers were fitted on."""
-    nothing = FeatureSet([])
+) -> Models:
+    """Fusion and a ranker, from requests after everything that their retrievers were fitted on."""
     if config.ranker.kind == "none":
         notes.append("No ranker: candidates stay in fused order, as the configuration says.")
-        return None, nothing
     start = newest_part(known.time, config.ranker.window) if len(known) else 0
     early = known.before(start)
     if not len(early) or len(early) == len(known):
         notes.append("No ranker: the log is too short to train one on a later part of it.")
-        return None, nothing
+        return Models()
+    seed, users = config.project.seed, prepared.user_ids()
     with tempfile.TemporaryDirectory(prefix="shortlist-") as scratch:
         with Releases(Path(scratch)).draft() as draft:
-            id = _build(config, early, None, nothing, draft, {}, progress)
-        replay = Replay(known, prepared.user_ids(), config.serve.history_size)
+            id = build(config, early, draft, progress, runs=runs)
+        replay = Replay(known, users, config.serve.history_size)
         pipeline = open_pipeline(Path(scratch) / id, replay)
+        fusion = _fusion(config, known, start, pipeline, users, progress)
+        notes.append(f"Fusion: {fusion.fusion.reason}")
+        if config.ranker.kind == "none":
+            return Models(fusion)
         features = _features(config, known, pipeline)
         rows = training_rows(
             pipeline,
@@ -184,17 +221,36 @@ def _fit_ranker(
             start,
             config.ranker,
             features,
-            prepared.user_ids(),
-            config.project.seed,
+            users,
+            seed,
             progress,
         )
     try:
-        trees, report = fit(rows, config.ranker, config.project.seed, progress)
+        trees, report = fit(rows, config.ranker, seed, progress)
     except DataError as error:
         notes.append(f"No ranker: {error}")
-        return None, nothing
+        return Models(fusion)
     notes.append(str(report))
-    return trees, features
+    return Models(fusion, trees, features)
+
+
+def _fusion(
+    config: Config,
+    known: TrainingData,
+    start: int,
+    pipeline: Pipeline,
+    users: list[str],
+    progress: Progress,
+) -> Learned:
+    """Fusion learned on the requests that evaluation would make of the same window."""
+    seen = config.arrange.seen
+    every = EvaluateSection(users=FUSION_USERS, requests_per_user=FUSION_REQUESTS)
+    asked = ask(known, start, every, config.project.seed, seen)
+    requests = [
+        Request(user=users[user], now=now, k=1, seen=seen)
+        for user, now in zip(asked.user.tolist(), asked.now.tolist(), strict=True)
+    ]
+    return learn(pipeline, requests, asked.relevant, asked.user, config.project.seed, progress)
 
 
 def _features(config: Config, data: TrainingData, pipeline: Pipeline) -> FeatureSet:
@@ -206,16 +262,29 @@ def _features(config: Config, data: TrainingData, pipeline: Pipeline) -> Feature
     )
 
 
-def _build(
+def build(
     config: Config,
     data: TrainingData,
-    trees: Trees | None,
-    features: FeatureSet,
     draft: Draft,
-    metrics: dict[str, Any],
     progress: Progress,
+    models: Models | None = None,
+    metrics: Mapping[str, Any] | None = None,
+    chosen: Mapping[str, str] | None = None,
+    runs: Path | None = None,
 ) -> str:
-    """Fit retrievers on data, index their vectors, and write a release; returns its id."""
+    """Fit retrievers on data, index their vectors, and write a release; returns its id.
+
+    Args:
+        config: what to fit; its retrievers are not empty.
+        data: what the retrievers may know.
+        draft: where the release is written.
+        progress: told of every step.
+        models: fusion and ranker; reciprocal rank fusion and none if not given.
+        metrics: for the manifest.
+        chosen: why each retriever was chosen, for the manifest.
+        runs: where retrievers that train for long keep checkpoints, a folder for each.
+    """
+    models = models or Models()
     folder, seed = draft.path, config.project.seed
     data.catalogue.save(folder / "catalogue")
     retrievers = dict(config.retrievers)
@@ -224,7 +293,8 @@ def _build(
     category = config.data.items.category if config.data.items else ""
     artefacts, indexes = [], {}
     for name, retriever in retrievers.items():
-        fitted = fit_retriever(retriever, data, seed, progress, category=category)
+        run = runs / name if runs else None
+        fitted = fit_retriever(retriever, data, seed, progress, category=category, runs=run)
         for kind, artefact in fitted.items():
             if isinstance(artefact, ItemVectors) and not len(artefact.rows):
                 progress.note(f"{name} found no item to make a vector of: it is left without.")
@@ -241,19 +311,23 @@ def _build(
     statistics = ItemStatistics.of(data.item, data.time, data.items, data.until)
     statistics.save(folder / "features")
     ranker = None
-    if trees is not None:
-        trees.save(folder / "ranker")
+    if models.trees is not None:
+        models.trees.save(folder / "ranker")
         ranker = {"kind": config.ranker.kind, "objective": config.ranker.objective}
+    if models.fusion.trees is not None:
+        models.fusion.trees.save(folder / FUSION_FOLDER)
     manifest = draft.commit(
         {
             "config": msgspec.to_builtins(config),
             "watermark": data.until,
             "items": data.items,
-            "metrics": metrics,
+            "metrics": metrics or {},
             "artefacts": artefacts,
+            "chosen": chosen or {},
+            "fusion": models.fusion.fusion,
             "indexes": indexes,
             "ranker": ranker,
-            "features": list(features.names) if trees is not None else [],
+            "features": list(models.features.names) if models.trees is not None else [],
         }
     )
     return manifest.id

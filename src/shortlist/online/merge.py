@@ -30,11 +30,11 @@ def merge(
     sources: tuple[str, ...],
     filler: Filler,
     marks: Marks,
-) -> Candidates:
-    """The best `query.limit` of what the sources found, best first.
+) -> tuple[Candidates, NDArray[np.float32]]:
+    """The best `query.limit` of what the sources found, best first, and their fused scores.
 
     Where all of them together found fewer than the request asks for, the filler adds the most
-    popular items that it allows.
+    popular items that it allows; their scores are below 0.
     """
     bounds = np.zeros(len(found) + 1, np.int64)
     np.cumsum([len(rows) for rows, _ in found], out=bounds[1:])
@@ -63,9 +63,10 @@ def merge(
     if n < wanted:
         more = filler.fill(query, wanted - n, marks, token)
         rows[n : n + len(more)] = more
+        fused[n : n + len(more)] = -np.arange(1, len(more) + 1) / np.float32(total)
         n += len(more)
     best = best_first(fused[:n], query.limit)
-    return Candidates(rows[best], scores[:, best], ranks[:, best], sources)
+    return Candidates(rows[best], scores[:, best], ranks[:, best], sources), fused[best]
 
 
 @kernel

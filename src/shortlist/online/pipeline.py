@@ -15,19 +15,25 @@ from numpy.typing import NDArray
 
 from shortlist.config.schema import Config
 from shortlist.core.errors import RequestError
-from shortlist.core.request import Candidates, Request, Shortlist
+from shortlist.core.request import Candidates, Request, Shortlist, Weighed
 from shortlist.core.times import now
 from shortlist.core.vocabulary import UNKNOWN
 from shortlist.features.contract import HISTORY
 from shortlist.online.arrange import Arrange
+from shortlist.online.evidence import evidence_of
 from shortlist.online.filters import Filters
+from shortlist.online.fuse import Fuse, head_of
 from shortlist.online.marks import Marks
 from shortlist.online.merge import merge
 from shortlist.online.query import Query
 from shortlist.online.ranking.stage import Ranking
 from shortlist.online.retrieval import sources_of
+from shortlist.online.retrieval.contract import Found
 from shortlist.online.snapshot import Snapshot
 from shortlist.stores.contract import AvailabilityStore, Events, HistoryReader
+
+Merged = tuple[Query, list[Found], int, Candidates, NDArray[np.float32]]
+"""A query, what each source found, how many each was asked for, and both merged."""
 
 MOST = 1_000
 MOST_EXCLUDED = 100_000
@@ -53,6 +59,8 @@ class RequestPipeline:
         self.filters = Filters(catalogue, availability, config.serve.filter_cache << 20)
         self._marks = Marks(len(catalogue))
         self._sources, self._similar, self._filler = sources_of(snapshot)
+        self._evidence = evidence_of(snapshot, [source.name for source in self._sources])
+        self._fuse = Fuse(snapshot.manifest.fusion, snapshot.fusion_trees, self._evidence)
         self._ranking = Ranking(snapshot, history)
         self._arrange = Arrange(catalogue, config.arrange.max_per)
         self._lock = Lock()
@@ -67,19 +75,37 @@ class RequestPipeline:
             return []
         with self._lock:
             queries = self._hydrate(requests)
-            candidates = self._retrieve(queries)
-            scores = self._rank(queries, candidates)
+            found = self._retrieve(queries)
+            candidates = [one for one, _ in found]
+            scores = self._rank(queries, candidates, [fused for _, fused in found])
             return [
-                self._show(query, found, score)
-                for query, found, score in zip(queries, candidates, scores, strict=True)
+                self._show(query, one, score)
+                for query, one, score in zip(queries, candidates, scores, strict=True)
             ]
 
     def retrieve(self, requests: Sequence[Request]) -> list[Candidates]:
         """The merged candidates of each request, before ranking."""
+        return [found for found, _ in self.fused(requests)]
+
+    def fused(self, requests: Sequence[Request]) -> list[tuple[Candidates, NDArray[np.float32]]]:
+        """The merged candidates of each request, and the scores that they are in order of."""
         if not requests:
             return []
         with self._lock:
             return self._retrieve(self._hydrate(requests))
+
+    def weigh(self, requests: Sequence[Request]) -> list[Weighed]:
+        """The first candidates of each request, and the evidence that fusion is learned from."""
+        if not requests:
+            return []
+        with self._lock:
+            queries = self._hydrate(requests)
+            weighed = []
+            for query, lists, k, found, consensus in self._merged(queries):
+                head = head_of(found)
+                values = self._evidence(query, lists, k, head, consensus[: len(head.rows)])
+                weighed.append(Weighed(head, self._evidence.names, values))
+            return weighed
 
     def check(self, request: Request) -> None:
         """Raise the RequestError that a request deserves, if it deserves one."""
@@ -135,9 +161,18 @@ class RequestPipeline:
             )
         return queries
 
-    def _retrieve(self, queries: Sequence[Query]) -> list[Candidates]:
+    def _retrieve(self, queries: Sequence[Query]) -> list[tuple[Candidates, NDArray[np.float32]]]:
+        """Candidates of each query in fused order, and their fused scores."""
+        return [
+            self._fuse(query, lists, k, found, consensus)
+            if query.request.item is None
+            else (found, consensus)
+            for query, lists, k, found, consensus in self._merged(queries)
+        ]
+
+    def _merged(self, queries: Sequence[Query]) -> list[Merged]:
         """Ask every source, and merge what they found for each query."""
-        found = {}
+        merged = {}
         k = self._config.serve.sources or max(query.limit for query in queries)
         feeds = [query for query in queries if query.request.item is None]
         likes = [query for query in queries if query.request.item is not None]
@@ -148,18 +183,19 @@ class RequestPipeline:
             answers = [source.search(group, k, self._marks) for source in sources]
             for i, query in enumerate(group):
                 lists = [answer[i] for answer in answers]
-                found[id(query)] = merge(query, lists, names, self._filler, self._marks)
-        return [found[id(query)] for query in queries]
+                found, consensus = merge(query, lists, names, self._filler, self._marks)
+                merged[id(query)] = (query, lists, k, found, consensus)
+        return [merged[id(query)] for query in queries]
 
     def _rank(
-        self, queries: Sequence[Query], candidates: Sequence[Candidates]
+        self,
+        queries: Sequence[Query],
+        candidates: Sequence[Candidates],
+        fused: Sequence[NDArray[np.float32]],
     ) -> list[NDArray[np.float32]]:
-        """A score for every candidate; neighbours of an item stay in their fused order."""
+        """A score for every candidate; the fused one without a ranker or for neighbours."""
         feeds = [i for i, query in enumerate(queries) if query.request.item is None]
-        scores = [
-            np.arange(len(found.rows), 0, -1, dtype=np.float32) / np.float32(len(found.rows) or 1)
-            for found in candidates
-        ]
+        scores = list(fused)
         if feeds and self._ranking.ready:
             ranked = self._ranking([queries[i] for i in feeds], [candidates[i] for i in feeds])
             for i, score in zip(feeds, ranked, strict=True):

@@ -13,6 +13,7 @@ from shortlist.features.statistics import ItemStatistics
 from shortlist.index import load_index
 from shortlist.index.contract import Index
 from shortlist.release.artefacts import Artefact, load_artefact
+from shortlist.release.fusion import FOLDER
 from shortlist.release.manifest import Manifest, read_manifest
 from shortlist.release.trees import Trees
 
@@ -31,6 +32,7 @@ class Snapshot:
         statistics: item event counts.
         features: the ranker's input, where there is a ranker.
         trees: the ranker; None where candidates stay in fused order.
+        fusion_trees: of a boosted fusion.
     """
 
     id: str
@@ -42,6 +44,7 @@ class Snapshot:
     statistics: ItemStatistics
     features: FeatureSet
     trees: Trees | None
+    fusion_trees: Trees | None
 
     @classmethod
     def open(cls, folder: Path) -> Snapshot:
@@ -68,6 +71,9 @@ class Snapshot:
                 statistics=ItemStatistics.load(folder / "features"),
                 features=feature_set(manifest.features, kinds),
                 trees=Trees.load(folder / "ranker") if manifest.ranker else None,
+                fusion_trees=(
+                    Trees.load(folder / FOLDER) if manifest.fusion.method == "boosted" else None
+                ),
             )
         except FileNotFoundError as error:
             raise ReleaseError(

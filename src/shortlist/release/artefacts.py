@@ -62,46 +62,78 @@ class ItemToItem:
 class SessionIndex:
     """Past sessions to find neighbours among (VMIS-kNN, Kersbergen et al., SIGMOD 2022).
 
+    The sessions of the last `reach` items of a history are scored: each item adds `decay` ** rank
+    times its rarity. The `nearest` best by score / length ** `length_power` vote. With w(d) =
+    d ** -`distance` at d events after a match, `back` times as much at d events before it, and 0
+    further than `window`, a session votes for the item at each of its places
+
+    - `newest`: by that score times w(distance from the newest item of the history in it);
+    - `context`: by (Σ `decay` ** rank · rarity · w(distance from the item)) ** `agreement`, summed
+      over all items of the history in it. Above 1 a place that several of them are near counts
+      more than as many places that one of them is near.
+
+    An item's score is the sum of its votes, times its `target_rarity`.
+
     Attributes:
         item_offsets: `int64[items + 1]` into `item_sessions`.
-        item_sessions: `int32[p]`, of each item its most recent sessions, newest first.
+        item_sessions: `int32[p]`, of each item its most recent sessions, newest first, each once.
+        item_positions: `int32[p]`, where in the session the item is last.
         session_offsets: `int64[sessions + 1]` into `session_items`.
         session_items: `int32[q]`, the items of each session, in order.
-        idf: `float32[items]`, what a match on an item counts.
+        rarity: `float32[items]`, what a match on an item counts.
+        target_rarity: `float32[items]`, what a vote for an item counts.
         decay: what each step back in the history multiplies a weight by, in (0, 1].
         reach: how many of the newest items of a history count.
         nearest: how many sessions vote.
+        distance: how fast votes fall with the distance from the match.
+        window: how far from the match votes reach.
+        back: what an item before the match counts of one after it.
+        length_power: how much the length of a session costs it when the best are taken.
+        scoring: `newest` or `context`.
+        agreement: the power of `context`; 1 for `newest`.
     """
 
     item_offsets: NDArray[np.int64]
     item_sessions: NDArray[np.int32]
+    item_positions: NDArray[np.int32]
     session_offsets: NDArray[np.int64]
     session_items: NDArray[np.int32]
-    idf: NDArray[np.float32]
+    rarity: NDArray[np.float32]
+    target_rarity: NDArray[np.float32]
     decay: float
     reach: int
     nearest: int
+    distance: float
+    window: int
+    back: float
+    length_power: float
+    scoring: str
+    agreement: float
 
 
 @dataclass(frozen=True)
 class ItemFactors:
-    """Factors that a user is folded into at request time (Hu, Koren and Volinsky, ICDM 2008).
+    """Factors that a user is folded into at request time (Rendle et al., RecSys 2022).
 
-    The user's vector solves (Gram + alpha Σ v vᵀ + regularisation I) u = (1 + alpha) Σ v over the
-    history; scores are dot products with the item vectors of the same retriever's index.
+    The user's vector solves `(diag(gram) + cost I + Σ w v vᵀ) u = Σ w v` over the last `reach`
+    items of the history, w = `decay` ** rank, with cost = `regularisation` times (items of the
+    history + `unseen`) ** `power`. Scores are dot products with the item vectors of the same
+    retriever's index, which are rotated so that their Gram matrix is diagonal.
 
     Attributes:
-        gram: `float32[d, d]`, the sum over items of v vᵀ, with the weight of unseen pairs in it.
-        alpha: how much more an interaction counts than its absence.
-        regularisation: of a user with one interaction; grows with the history as in training.
-        power: exponent of that growth.
+        gram: `float32[d]`, the diagonal of the Gram matrix, with the weight of unseen pairs in it.
+        regularisation: the cost of a vector.
+        unseen: the weight of all unseen pairs of a user together.
+        power: exponent of the cost's growth.
+        decay: what each step back in the history multiplies a weight by, in (0, 1].
         reach: how many of the newest items of a history count.
     """
 
     gram: NDArray[np.float32]
-    alpha: float
     regularisation: float
+    unseen: float
     power: float
+    decay: float
     reach: int
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from shortlist.core.errors import ReleaseError
+from shortlist.release.fusion import Fusion
 
 FORMAT = 1
 """The version of a release's layout that this package writes and the newest it reads."""
@@ -54,6 +55,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
             whose `ranking` holds them.
         files: every file but the manifest and its checksum, by path with `/`.
         artefacts: what retrievers left.
+        chosen: why each retriever was chosen, where training chose them.
+        fusion: how the sources' lists become one.
         indexes: by retriever, what `index.IndexReport` says; `n` is the number of vectors.
         ranker: what the ranker is, or none.
         features: names of the ranker's features, in order.
@@ -70,6 +73,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     metrics: dict[str, Any] = {}
     files: dict[str, FileEntry] = {}
     artefacts: list[ArtefactEntry] = []
+    chosen: dict[str, str] = {}
+    fusion: Fusion = Fusion()
     indexes: dict[str, dict[str, Any]] = {}
     ranker: dict[str, Any] | None = None
     features: list[str] = []

@@ -17,7 +17,16 @@ from shortlist.core.times import DAY, MINUTE
 from shortlist.core.vocabulary import Vocabulary
 from shortlist.offline.data.training import TrainingData
 from shortlist.offline.retrieval import fit_retriever
-from shortlist.release.artefacts import KINDS, Artefact, ItemToItem, ItemVectors, PopularLists
+from shortlist.release.artefacts import (
+    KINDS,
+    Artefact,
+    Encoder,
+    ItemFactors,
+    ItemToItem,
+    ItemVectors,
+    PopularLists,
+    SessionIndex,
+)
 
 GAP = 30 * MINUTE
 NEVER = np.iinfo(np.int64).max
@@ -164,9 +173,35 @@ def assert_sound(artefact: Artefact, items: int) -> None:
             assert len(np.unique(there)) == len(there)
             assert (near[len(there) :] == -1).all()
             assert (scores[len(there) :] == 0).all()
-            assert (scores[: len(there)] > 0).all()
-            assert (np.diff(scores) <= 0).all()
+            assert (scores[: len(there)] != 0).all()
+            assert np.isfinite(scores).all()
+            assert (np.diff(scores[: len(there)]) <= 0).all()
             assert (there < items).all()
+    elif isinstance(artefact, SessionIndex):
+        sessions = len(artefact.session_offsets) - 1
+        assert len(artefact.item_offsets) == items + 1
+        assert (np.diff(artefact.item_offsets) >= 0).all()
+        assert (np.diff(artefact.session_offsets) >= 2).all()
+        assert ((artefact.session_items >= 0) & (artefact.session_items < items)).all()
+        for item in range(items):
+            here = slice(artefact.item_offsets[item], artefact.item_offsets[item + 1])
+            there = artefact.item_sessions[here]
+            assert (np.diff(there) < 0).all()
+            assert (there < sessions).all()
+            places = artefact.session_offsets[there] + artefact.item_positions[here]
+            assert (artefact.session_items[places] == item).all()
+        assert (artefact.rarity > 0).all()
+        assert (artefact.target_rarity > 0).all()
+        assert artefact.scoring in {"newest", "context"}
+    elif isinstance(artefact, ItemFactors):
+        assert artefact.gram.ndim == 1
+        assert np.isfinite(artefact.gram).all()
+        assert (artefact.gram >= 0).all()
+    elif isinstance(artefact, Encoder):
+        assert artefact.reach >= 1
+        assert artefact.times in (0, 1)
+        assert artefact.model.dtype == np.uint8
+        assert len(artefact.model)
     else:
         assert isinstance(artefact, ItemVectors)
         assert (np.diff(artefact.rows) > 0).all()

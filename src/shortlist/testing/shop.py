@@ -26,6 +26,7 @@ from shortlist.release.artefacts import (
     PopularLists,
     save_artefact,
 )
+from shortlist.release.fusion import Fusion
 from shortlist.release.publish import Releases
 from shortlist.stores.contract import EVENT, Events, kind_code
 
@@ -97,7 +98,7 @@ def artefacts() -> dict[str, dict[str, Artefact]]:
     }
 
 
-def publish(folder: Path, *, settings: Config | None = None) -> str:
+def publish(folder: Path, *, settings: Config | None = None, fusion: Fusion | None = None) -> str:
     """Publish the shop as a release of the project folder; returns its id."""
     told = settings or config()
     releases = Releases(folder / ".shortlist" / "releases")
@@ -125,6 +126,7 @@ def publish(folder: Path, *, settings: Config | None = None) -> str:
                 "watermark": 100 * DAY,
                 "items": ITEMS,
                 "artefacts": entries,
+                "fusion": fusion or Fusion(),
                 "indexes": indexes,
             }
         )

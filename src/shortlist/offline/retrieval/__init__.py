@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import assert_never
 
-from shortlist.config.schema import ItemGraphRetriever, PopularRetriever, Retriever
+from shortlist.config.schema import (
+    FactorsRetriever,
+    GraphFilterRetriever,
+    ItemGraphRetriever,
+    LinearRetriever,
+    NeighboursRetriever,
+    PopularRetriever,
+    Retriever,
+    SequenceRetriever,
+    TransitionsRetriever,
+    TwoTowerRetriever,
+)
 from shortlist.core.progress import Progress
 from shortlist.offline.data.training import TrainingData
-from shortlist.offline.retrieval import item_graph, popular
+from shortlist.offline.retrieval import (
+    factors,
+    graph_filter,
+    item_graph,
+    linear,
+    popular,
+    sequence,
+    session_neighbours,
+    transitions,
+    two_tower,
+)
 from shortlist.release.artefacts import Artefact
 
 __all__ = ["fit_retriever"]
@@ -19,6 +41,7 @@ def fit_retriever(
     seed: int,
     progress: Progress,
     category: str = "",
+    runs: Path | None = None,
 ) -> dict[str, Artefact]:
     """Fit a retriever of the family that its config says.
 
@@ -28,6 +51,8 @@ def fit_retriever(
         seed: everything random starts from it.
         progress: the family's own steps.
         category: `data.items.category`, which popularity falls back on.
+        runs: where a family that trains for long keeps checkpoints and TensorBoard events; None
+            for nowhere.
 
     Returns:
         Artefacts by their kind (`release.artefacts.KINDS`).
@@ -37,5 +62,19 @@ def fit_retriever(
             return popular.fit(data, config, seed, progress, category)
         case ItemGraphRetriever():
             return item_graph.fit(data, config, seed, progress)
+        case TransitionsRetriever():
+            return transitions.fit(data, config, seed, progress)
+        case NeighboursRetriever():
+            return session_neighbours.fit(data, config, seed, progress)
+        case LinearRetriever():
+            return linear.fit(data, config, seed, progress)
+        case FactorsRetriever():
+            return factors.fit(data, config, seed, progress)
+        case GraphFilterRetriever():
+            return graph_filter.fit(data, config, seed, progress)
+        case SequenceRetriever():
+            return sequence.fit(data, config, seed, progress, runs)
+        case TwoTowerRetriever():
+            return two_tower.fit(data, config, seed, progress, runs)
         case _:
             assert_never(config)

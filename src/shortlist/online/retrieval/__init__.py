@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from shortlist.core.errors import ReleaseError
 from shortlist.online.retrieval.contract import Source
+from shortlist.online.retrieval.encoded import EncodedSource
+from shortlist.online.retrieval.factors import FactorsSource
 from shortlist.online.retrieval.item_to_item import ItemToItemSource
+from shortlist.online.retrieval.neighbours import NeighboursSource
 from shortlist.online.retrieval.popular import Filler, PopularSource, SegmentSource
 from shortlist.online.retrieval.vector import VectorSource
 from shortlist.online.snapshot import Snapshot
-from shortlist.release.artefacts import ItemToItem, PopularLists
+from shortlist.release.artefacts import Encoder, ItemFactors, ItemToItem, PopularLists, SessionIndex
 
 __all__ = ["Source", "sources_of"]
 
@@ -22,6 +25,8 @@ def sources_of(snapshot: Snapshot) -> tuple[list[Source], list[Source], Filler]:
     sources: list[Source] = []
     near: list[Source] = []
     filler: Filler | None = None
+    # These search the vectors of their retriever by a query of their own.
+    asked = {e.name for e in snapshot.manifest.artefacts if e.kind in {"factors", "encoder"}}
     for entry in snapshot.manifest.artefacts:
         artefact = snapshot.artefacts.get(entry.folder)
         name = f"{entry.name}.{entry.kind}"
@@ -34,7 +39,14 @@ def sources_of(snapshot: Snapshot) -> tuple[list[Source], list[Source], Filler]:
                     sources.append(SegmentSource(segment, artefact, snapshot.catalogue))
         elif isinstance(artefact, ItemToItem):
             near.append(ItemToItemSource(name, artefact))
-        else:
+        elif isinstance(artefact, SessionIndex):
+            near.append(NeighboursSource(name, artefact))
+        elif isinstance(artefact, ItemFactors):
+            if entry.name in snapshot.indexes:
+                near.append(FactorsSource(name, artefact, snapshot.indexes[entry.name]))
+        elif isinstance(artefact, Encoder):
+            near.append(EncodedSource(name, artefact, snapshot.indexes[entry.name]))
+        elif entry.name not in asked:
             near.append(VectorSource(name, snapshot.indexes[entry.name]))
     if filler is None:
         raise ReleaseError(

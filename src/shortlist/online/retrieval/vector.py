@@ -7,55 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.core.bitmap import clear_rows, count
 from shortlist.core.jit import kernel
-from shortlist.index.contract import Index
-from shortlist.online.marks import Marks
 from shortlist.online.query import Query
-from shortlist.online.retrieval.contract import NOTHING, Found
+from shortlist.online.retrieval.nearest import NearestSource
 
 SEEDS = 30
 DECAY = 0.8
-OVERFETCH = 128
-"""Up to this many banned rows a search asks for as many more, and lets all queries share a call."""
 
 
-class VectorSource:
+class VectorSource(NearestSource):
     """Searches an index with the decayed mean of the seeds' vectors."""
-
-    def __init__(self, name: str, index: Index) -> None:
-        self.name = name
-        self._index = index
-
-    def search(self, queries: Sequence[Query], k: int, marks: Marks) -> list[Found]:
-        """See `Source.search`. Queries without a filter are answered in one index call."""
-        answers = [NOTHING] * len(queries)
-        vectors, known = self._encode(queries)
-        shared = [
-            i for i in known if not queries[i].filtered and len(queries[i].banned) <= OVERFETCH
-        ]
-        again = [i for i in known if i not in set(shared)]
-        if shared:
-            more = max(len(queries[i].banned) for i in shared)
-            asked = min(k + more, len(self._index))
-            rows, scores = self._index.search(vectors[shared], asked)
-            for position, i in enumerate(shared):
-                token = marks.ban(queries[i].banned)
-                answers[i] = _keep(
-                    rows[position], scores[position], queries[i].allow, marks.stamp, token, k
-                )
-                if len(answers[i][0]) < k and asked < len(self._index):
-                    again.append(i)
-        for i in again:
-            answers[i] = self._filtered(queries[i], vectors[i : i + 1], k)
-        return answers
-
-    def _filtered(self, query: Query, vector: NDArray[np.float32], k: int) -> Found:
-        allow = query.allow.copy()
-        clear_rows(allow, query.banned)
-        rows, scores = self._index.search(vector, min(k, count(allow)), allow)
-        found = rows[0] >= 0
-        return rows[0][found], scores[0][found]
 
     def _encode(self, queries: Sequence[Query]) -> tuple[NDArray[np.float32], list[int]]:
         """A vector for each query, and which queries have one that is not zero."""
@@ -94,26 +55,3 @@ def _mean(
             for d in range(vectors.shape[1]):
                 out[i, d] /= total
     return known
-
-
-@kernel
-def _keep(
-    rows: NDArray[np.int32],
-    scores: NDArray[np.float32],
-    allow: NDArray[np.uint8],
-    stamp: NDArray[np.int32],
-    token: int,
-    k: int,
-) -> Found:
-    kept_rows = np.empty(k, np.int32)
-    kept_scores = np.empty(k, np.float32)
-    n = 0
-    for i in range(len(rows)):
-        row = rows[i]
-        if n == k or row < 0:
-            break
-        if (allow[row >> 3] >> (row & 7)) & 1 and stamp[row] != token:
-            kept_rows[n] = row
-            kept_scores[n] = scores[i]
-            n += 1
-    return kept_rows[:n], kept_scores[:n]

@@ -1,0 +1,54 @@
+"""What the tables of the retriever families accept."""
+
+import pytest
+
+from shortlist.config.load import parse_config
+from shortlist.config.schema import TransitionsRetriever
+from shortlist.core.errors import ConfigError
+
+START = """
+[project]
+name = "x"
+[data.events]
+path = "events.csv"
+"""
+
+
+def retriever(table: str) -> object:
+    return next(iter(parse_config(START + table).retrievers.values()))
+
+
+def test_a_number_may_be_left_to_be_chosen() -> None:
+    found = retriever('[retrievers.transitions]\nreach = 5\nback = 1\ndecay = "auto"')
+    assert found == TransitionsRetriever(reach=5, back=1, decay="auto")
+
+
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        (
+            '[retrievers.transitions]\nreach = "far"',
+            'retrievers.transitions.reach = "far" is not a whole number or "auto".',
+        ),
+        (
+            "[retrievers.transitions]\ndecay = 1.5",
+            "retrievers.transitions.decay = 1.5 is out of range.",
+        ),
+        (
+            '[retrievers.transitions]\nhalf_life = "soon"',
+            'retrievers.transitions.half_life = "soon" is not a span of time.',
+        ),
+        (
+            "[retrievers.factors]\ndim = 256",
+            "retrievers.factors.dim = 256 is out of range.",
+        ),
+        (
+            "[retrievers.item_graph]\nneighbours = 0",
+            "retrievers.item_graph.neighbours = 0 is out of range.",
+        ),
+    ],
+)
+def test_what_a_key_cannot_be_is_said(table: str, problem: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        retriever(table)
+    assert problem in str(caught.value)

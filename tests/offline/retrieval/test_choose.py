@@ -1,0 +1,86 @@
+"""What training retrieves with where the configuration does not say."""
+
+from dataclasses import replace
+
+import pytest
+
+from shortlist.config.schema import PopularRetriever
+from shortlist.core.catalogue import Column
+from shortlist.core.times import DAY, MINUTE
+from shortlist.offline.retrieval.choose import Shape, choose_for, choose_retrievers
+from shortlist.testing.retrieval import ring, training_data
+
+SHOP = Shape(
+    events=200_000,
+    users=20_000,
+    items=12_000,
+    catalogue=12_000,
+    history=10.0,
+    session=3.0,
+    repeated=0.9,
+    attributes=(),
+)
+
+
+def names(shape: Shape) -> set[str]:
+    return set(choose_for(shape).retrievers)
+
+
+def test_somebody_without_a_history_is_always_provided_for() -> None:
+    for shape in (SHOP, replace(SHOP, events=0, users=0, items=0, repeated=0.0)):
+        assert isinstance(choose_for(shape).retrievers["popular"], PopularRetriever)
+
+
+def test_sequences_and_neighbours_are_the_core_of_a_shop() -> None:
+    assert names(SHOP) >= {"transitions", "neighbours", "linear", "popular"}
+
+
+def test_users_with_a_single_interaction_leave_nothing_but_popularity() -> None:
+    assert names(replace(SHOP, repeated=0.0, history=1.0)) == {"popular"}
+
+
+def test_a_large_catalogue_takes_factors_in_place_of_a_matrix_over_all_items() -> None:
+    large = names(replace(SHOP, items=1_500_000, catalogue=1_500_000))
+    assert "factors" in large
+    assert "linear" not in large
+
+
+@pytest.mark.parametrize(
+    ("attributes", "catalogue", "wanted"),
+    [((), 24_000, False), (("brand",), 12_000, False), (("brand",), 24_000, True)],
+    ids=["no attributes", "no cold items", "cold items with attributes"],
+)
+def test_cold_items_with_attributes_bring_the_item_graph(
+    attributes: tuple[str, ...], catalogue: int, wanted: bool
+) -> None:
+    shape = replace(SHOP, attributes=attributes, catalogue=catalogue)
+    assert ("item_graph" in names(shape)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("deep", "history", "wanted"), [(True, 165.0, True), (False, 165.0, False), (True, 9.0, False)]
+)
+def test_long_histories_bring_a_neural_encoder_where_pytorch_is_installed(
+    deep: bool, history: float, wanted: bool
+) -> None:
+    shape = replace(SHOP, events=1_000_000, history=history, deep=deep)
+    assert ("sequence" in names(shape)) == wanted
+
+
+def test_every_choice_has_a_reason_that_names_what_it_looked_at() -> None:
+    choice = choose_for(SHOP)
+    assert choice.reasons.keys() == choice.retrievers.keys()
+    assert "90%" in choice.reasons["transitions"]
+    assert "12,000 items" in choice.reasons["linear"]
+    assert choice.lines[0] == f"Chose transitions: {choice.reasons['transitions']}"
+
+
+def test_the_shape_of_a_log_is_counted() -> None:
+    shape = Shape.of(ring(items=30, users=90))
+    assert (shape.events, shape.users, shape.items, shape.history) == (540, 90, 30, 6.0)
+    assert shape.session == 6.0
+    assert shape.repeated == 1.0
+    columns = {"brand": Column.keyword(["a", "b", None, "a"])}
+    cold = training_data([(0, 0, DAY), (1, 1, DAY + MINUTE)], 4, columns)
+    assert Shape.of(cold).attributes == ("brand",)
+    assert set(choose_retrievers(cold).retrievers) == {"popular"}
