@@ -52,7 +52,11 @@ Figures = dict[str, Any]
 
 def main() -> None:
     parser = arguments(__doc__)
-    parser.add_argument("--folder", type=Path, help="where the world is kept between runs")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        help="where the world is kept between runs; delete it to build another",
+    )
     parser.add_argument("--rates", type=float, nargs="+", help="requests a second to offer")
     parser.add_argument("--seconds", type=float, help="length of each run")
     args = parser.parse_args()
@@ -179,6 +183,7 @@ def loaded(folder: Path, size: Size, args: argparse.Namespace, bare: float) -> F
         "moderate_load": moderate["offered"],
         "p99_at_moderate_load_ms": moderate["p99_ms"],
         "overhead": moderate["server_cpu_ms_per_request"] / bare,
+        "overhead_when_busiest": runs[-1]["server_cpu_ms_per_request"] / bare,
     }
 
 
