@@ -61,9 +61,7 @@ class ItemStatistic:
 
 
 @kernel
-def _gather(
-    column: NDArray[np.float32], rows: NDArray[np.int32], out: NDArray[np.float32]
-) -> None:
+def _gather(column: NDArray[np.float32], rows: NDArray[np.int32], out: NDArray[np.float32]) -> None:
     """`out[i] = column[rows[i]]`; `np.take` would first copy a column that is not contiguous."""
     for i in range(len(rows)):
         out[i] = column[rows[i]]

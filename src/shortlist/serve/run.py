@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import multiprocessing
 import os
 import signal
 import socket
@@ -15,16 +14,17 @@ from pathlib import Path
 from socket import SOCK_STREAM
 from tempfile import TemporaryDirectory
 
-from granian.constants import Interfaces, Loops
-from granian.log import LogLevels
-from granian.server import Server
+import uvicorn
 from litestar import Litestar
+from uvicorn.supervisors import Multiprocess
 
 from shortlist.config.load import load_config
 from shortlist.serve.errors import AddressError
 
 PROJECT = "SHORTLIST_PROJECT"
 PARENT = "SHORTLIST_PARENT"
+BACKLOG = 2048
+"""Connections that may wait to be accepted."""
 
 
 def serve(folder: Path, host: str = "127.0.0.1", port: int = 8080, workers: int = 1) -> None:
@@ -43,57 +43,53 @@ def serve(folder: Path, host: str = "127.0.0.1", port: int = 8080, workers: int 
         ConfigError: the project's `shortlist.toml` is wrong.
         AddressError: the address is taken or not this machine's.
     """
-    _check_address(host, port)
     name = load_config(folder).project.name
-    server = Server(
+    listening = _listen(host, port)
+    settings = uvicorn.Config(
         "shortlist.serve.run:worker",
-        address=host,
-        port=port,
-        interface=Interfaces.ASGI,
-        workers=workers,
-        loop=Loops.asyncio,
-        respawn_failed_workers=True,
         factory=True,
-        websockets=False,
-        log_level=LogLevels.warning,
+        workers=workers,
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        access_log=False,
+        log_level="warning",
     )
-
-    @server.on_startup
-    def announce() -> None:
-        plural = "" if workers == 1 else "s"
-        address = f"http://{host}:{port}"
-        text = f"{name} answers at {address} with {workers} worker{plural}, see {address}/docs"
-        print(text, file=sys.stderr, flush=True)
-
-    # a forked worker would inherit what this process has imported, and threads' locks with it
-    multiprocessing.set_start_method("spawn", force=True)
-    with TemporaryDirectory(prefix="shortlist-metrics-") as metrics:
+    with listening, TemporaryDirectory(prefix="shortlist-metrics-") as metrics:
         os.environ |= {
             PROJECT: str(folder.resolve()),
             PARENT: str(os.getpid()),
             "PROMETHEUS_MULTIPROC_DIR": metrics,
         }
         os.environ.setdefault("OMP_NUM_THREADS", "1")
-        server.serve()
+        plural = "" if workers == 1 else "s"
+        address = f"http://{host}:{port}"
+        text = f"{name} answers at {address} with {workers} worker{plural}, see {address}/docs"
+        print(text, file=sys.stderr, flush=True)
+        # also one worker gets a process of its own, which is started again if it dies
+        Multiprocess(settings, sockets=[listening]).run()
 
 
-def _check_address(host: str, port: int) -> None:
-    """Fail where another server listens already; granian would share the port with it."""
+def _listen(host: str, port: int) -> socket.socket:
+    """A socket that the workers will share; whichever is idle accepts a connection."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
+        listening = socket.socket(family, kind, protocol)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(BACKLOG)
     except OSError as error:
         raise AddressError(
             f"the server cannot listen at {host}:{port} ({error.strerror}).",
             remedy="Choose another address or port, or stop what listens there.",
             where="port",
         ) from error
+    listening.set_inheritable(True)
+    return listening
 
 
 def worker() -> Litestar:
-    """The application of a worker process; granian calls it."""
+    """The application of a worker process; uvicorn calls it."""
     from shortlist.serve.app import app_of
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
