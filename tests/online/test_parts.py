@@ -8,7 +8,7 @@ from shortlist.core.bitmap import full, pack
 from shortlist.core.request import Request
 from shortlist.online.arrange import Arrange
 from shortlist.online.marks import Marks
-from shortlist.online.merge import merge
+from shortlist.online.merge import fused, merge
 from shortlist.online.query import Query
 from shortlist.online.retrieval.popular import Filler
 from shortlist.testing import shop
@@ -60,6 +60,13 @@ def test_a_row_that_two_sources_found_comes_once_and_first():
     assert candidates.rows.tolist() == [3, 1, 2, 4, 0]  # 0 fills the fifth place
     assert candidates.ranks[:, 0].tolist() == [np.float32(1 / 3), 1.0]
     assert candidates.scores[1].tolist() == [1.0, 0.0, 0.0, np.float32(0.1), 0.0]
+
+
+def test_fused_scores_follow_from_the_ranks_and_descend():
+    candidates = merged(query(), [1, 2, 3], [3, 4])
+    np.testing.assert_allclose(
+        fused(candidates.ranks), [1 / 61 + 1 / 63, 1 / 61, 1 / 62, 1 / 62, 0], rtol=1e-6
+    )
 
 
 def test_short_lists_are_filled_with_what_is_popular_and_allowed():

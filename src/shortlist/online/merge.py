@@ -68,6 +68,12 @@ def merge(
     return Candidates(rows[best], scores[:, best], ranks[:, best], sources)
 
 
+def fused(ranks: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The fused score of candidates from their reciprocal ranks, `float32[sources, n]`."""
+    with np.errstate(divide="ignore"):
+        return np.asarray((1 / (FUSION + 1 / ranks)).sum(axis=0, dtype=np.float32))
+
+
 @kernel
 def _add(
     found: NDArray[np.int32],

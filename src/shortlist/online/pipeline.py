@@ -22,7 +22,7 @@ from shortlist.features.contract import HISTORY
 from shortlist.online.arrange import Arrange
 from shortlist.online.filters import Filters
 from shortlist.online.marks import Marks
-from shortlist.online.merge import merge
+from shortlist.online.merge import fused, merge
 from shortlist.online.query import Query
 from shortlist.online.ranking.stage import Ranking
 from shortlist.online.retrieval import sources_of
@@ -154,12 +154,9 @@ class RequestPipeline:
     def _rank(
         self, queries: Sequence[Query], candidates: Sequence[Candidates]
     ) -> list[NDArray[np.float32]]:
-        """A score for every candidate; neighbours of an item stay in their fused order."""
+        """A score for every candidate; neighbours of an item keep their fused one."""
         feeds = [i for i, query in enumerate(queries) if query.request.item is None]
-        scores = [
-            np.arange(len(found.rows), 0, -1, dtype=np.float32) / np.float32(len(found.rows) or 1)
-            for found in candidates
-        ]
+        scores = [fused(found.ranks) for found in candidates]
         if feeds and self._ranking.ready:
             ranked = self._ranking([queries[i] for i in feeds], [candidates[i] for i in feeds])
             for i, score in zip(feeds, ranked, strict=True):
