@@ -31,6 +31,7 @@ from shortlist.stores.contract import AvailabilityStore, Events, HistoryReader
 
 MOST = 1_000
 MOST_EXCLUDED = 100_000
+LONGEST_WHERE = 10_000
 
 
 class RequestPipeline:
@@ -92,6 +93,12 @@ class RequestPipeline:
                 f"{len(request.exclude):,} items are excluded.",
                 remedy=f"At most {MOST_EXCLUDED:,} can be; filter by an attribute with `where`.",
                 where="exclude",
+            )
+        if len(request.where) > LONGEST_WHERE:
+            raise RequestError(
+                f"the expression has {len(request.where):,} characters.",
+                remedy=f"At most {LONGEST_WHERE:,} can be; exclude items by `exclude`.",
+                where="where",
             )
         self.filters.check(request.where)
         if request.item is not None:
