@@ -6,7 +6,9 @@ two workers; loads it from a separate process with requests for 200 items out of
 candidates, for users at random, at instants of a Poisson process. Latency counts from the instant
 a request was due. All other times are of the processor, so they do not depend on what else runs.
 The bare kernels do the same work in one loop: a SQLite select, the mean of the
-items' vectors, the index search, a gather of feature columns, the trees, and the encoding.
+items' vectors, the index search, a gather of feature columns, the trees, and the encoding. They
+run back to back, and once more paced like the requests that reach one worker under moderate load:
+a processor that pauses between requests comes back to cold caches, whoever computes.
 """
 
 from __future__ import annotations
@@ -52,7 +54,11 @@ Figures = dict[str, Any]
 
 def main() -> None:
     parser = arguments(__doc__)
-    parser.add_argument("--folder", type=Path, help="where the world is kept between runs")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        help="where the world is kept between runs; delete it to build another",
+    )
     parser.add_argument("--rates", type=float, nargs="+", help="requests a second to offer")
     parser.add_argument("--seconds", type=float, help="length of each run")
     args = parser.parse_args()
@@ -64,10 +70,10 @@ def main() -> None:
         figures["build"] = build(folder, size, Silent())
     faiss.omp_set_num_threads(1)
     figures["bare"], figures["in_process"] = compare(folder, size, 100 if args.small else 500)
-    bare = figures["bare"]["total_ms"]
+    bare, paced = figures["bare"]["total_ms"], figures["bare"]["paced_ms"]
     figures["in_process"]["overhead"] = figures["in_process"]["one_ms"] / bare
     figures["in_process"]["overhead_of_8"] = figures["in_process"]["of_8_ms"] / bare
-    figures["served"] = loaded(folder, size, args, bare)
+    figures["served"] = loaded(folder, size, args, bare, paced)
     publish("serve", figures, args)
 
 
@@ -145,14 +151,22 @@ def bare_kernels(engine: Engine, folder: Path, users: list[str]) -> Figures:
         request(user, matrices[0])
     laps.clear()
     total = [timed(request, user, matrices[at % len(matrices)]) for at, user in enumerate(users)]
+    kernels = {f"{name}_ms": 1e3 * statistics.mean(each) for name, each in laps.items()}
+    paced = []
+    for at, user in enumerate(users[:200]):
+        time.sleep(WORKERS / MODERATE)
+        paced.append(timed(request, user, matrices[at % len(matrices)]))
     store.close()
     return {
-        **{f"{name}_ms": 1e3 * statistics.mean(each) for name, each in laps.items()},
+        **kernels,
         "total_ms": 1e3 * statistics.mean(total),
+        "paced_ms": 1e3 * statistics.mean(paced),
     }
 
 
-def loaded(folder: Path, size: Size, args: argparse.Namespace, bare: float) -> Figures:
+def loaded(
+    folder: Path, size: Size, args: argparse.Namespace, bare: float, paced: float
+) -> Figures:
     """The server under rising load."""
     seconds = args.seconds or (3 if args.small else 15)
     rates = args.rates or ([100, 400] if args.small else [50, 100, 200, 300, 400, 500, 600])
@@ -178,7 +192,8 @@ def loaded(folder: Path, size: Size, args: argparse.Namespace, bare: float) -> F
         "peak_at_p90_below_7ms": max((run["answered"] for run in good), default=0.0),
         "moderate_load": moderate["offered"],
         "p99_at_moderate_load_ms": moderate["p99_ms"],
-        "overhead": moderate["server_cpu_ms_per_request"] / bare,
+        "overhead": moderate["server_cpu_ms_per_request"] / paced,
+        "overhead_when_busiest": runs[-1]["server_cpu_ms_per_request"] / bare,
     }
 
 

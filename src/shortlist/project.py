@@ -15,6 +15,7 @@ from shortlist.offline.pipeline import TrainReport, evaluate_holdout, train
 from shortlist.online.engine import Engine
 from shortlist.online.pipeline import RequestPipeline
 from shortlist.online.snapshot import Snapshot
+from shortlist.release.durable import replace_text
 from shortlist.release.publish import Releases
 from shortlist.stores import open_stores
 from shortlist.stores.contract import HistoryReader
@@ -61,7 +62,7 @@ class Project:
         found = guess(sample(events), sample(items) if items else None)
         home.mkdir(parents=True, exist_ok=True)
         name = home.resolve().name
-        file.write_text(write_toml(found, name=name, folder=home, events=events, items=items))
+        replace_text(file, write_toml(found, name=name, folder=home, events=events, items=items))
         return found
 
     @property

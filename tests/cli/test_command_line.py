@@ -51,7 +51,7 @@ def test_every_command_explains_itself(name: str) -> None:
 
 
 def test_help_needs_nothing_heavy() -> None:
-    heavy = "numpy numba duckdb ibis pyarrow faiss litestar granian lightgbm msgspec"
+    heavy = "numpy numba duckdb ibis pyarrow faiss litestar uvicorn lightgbm msgspec"
     program = (
         "import sys, typer.testing, shortlist.cli.app as a;"
         "assert typer.testing.CliRunner().invoke(a.app, ['--help']).exit_code == 0;"

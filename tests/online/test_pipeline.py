@@ -98,6 +98,7 @@ def test_explain_names_the_sources_of_each_item(engine):
         (Request(k=1001), "k"),
         (Request(where="price >"), "where"),
         (Request(where="pryce > 1"), "where"),
+        (Request(where="price > 1 or " * 1_000 + "price > 1"), "where"),
         (Request(item="no such"), "item"),
         (Request(exclude=["x"] * 100_001), "exclude"),
     ],

@@ -10,7 +10,7 @@ from shortlist.cli.options import HERE, Folder
 
 
 def releases(folder: Folder = HERE) -> None:
-    """List the releases, newest last; the current one carries a star."""
+    """List the releases, newest first; the current one carries a star."""
     from shortlist.cli.output import print_table
     from shortlist.project import Project
 

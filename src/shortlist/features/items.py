@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.core.jit import kernel
 from shortlist.core.times import DAY
 from shortlist.features.contract import AsOf, View
 
@@ -56,7 +57,14 @@ class ItemStatistic:
 
     def online(self, view: View, out: NDArray[np.float32]) -> None:
         """A gather from the columns of the hour."""
-        np.take(view.items[self.name], view.rows, out=out, mode="clip")
+        _gather(view.items[self.name], view.rows, out)
+
+
+@kernel
+def _gather(column: NDArray[np.float32], rows: NDArray[np.int32], out: NDArray[np.float32]) -> None:
+    """`out[i] = column[rows[i]]`; `np.take` would first copy a column that is not contiguous."""
+    for i in range(len(rows)):
+        out[i] = column[rows[i]]
 
 
 def item_statistics(at: AsOf) -> ir.Table:

@@ -81,7 +81,8 @@ class ItemStatistics:
                 the hour and rows that are not of this catalogue.
         """
         rows, times = extra or (np.empty(0, np.int32), np.empty(0, np.int64))
-        columns = np.empty((len(ITEM_DEFAULTS), self.items), np.float32)
+        # one item's values lie together: a request gathers all columns of scattered rows
+        columns = np.empty((self.items, len(ITEM_DEFAULTS)), np.float32).T
         _columns(
             self.until,
             floor_hour(now),

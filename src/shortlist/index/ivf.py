@@ -73,8 +73,9 @@ class IvfIndex:
 
     Attributes:
         nprobe: how many lists a query visits.
-        k_factor: how many candidates are scored again, in multiples of what is asked for.
-        at: candidates are at least `k_factor · at`, so that short lists are as good as long ones.
+        k_factor: how many candidates are scored again, in multiples of `at`.
+        at: the length of list that the settings were tuned for. Shorter lists get as many
+            candidates; longer ones half more than they hold, whatever `k_factor` says.
         threads: how many threads faiss may use in one search. OpenMP keeps that number per
             calling thread; every search sets it for its own.
     """
@@ -218,7 +219,8 @@ class IvfIndex:
         rarity = n / max(allowed, 1)
         spread = 1.0 + min(2.0, np.log2(rarity))
         seen = max(self.nprobe * spread / self.lists, 2 * min(k, allowed) / n)
-        candidates = int(self.k_factor * spread * max(k, self.at))
+        # The recall that is promised is of the first `at`; what follows them needs less care.
+        candidates = int(spread * max(self.k_factor * self.at, k + k // 2))
         return min(self.lists, int(np.ceil(seen * self.lists * rarity))), max(k, min(candidates, n))
 
     def search_cost(self, nprobe: int, candidates: int) -> float:

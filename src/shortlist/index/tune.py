@@ -25,7 +25,7 @@ class Setting(msgspec.Struct, frozen=True):
 
     Attributes:
         nprobe: lists visited.
-        k_factor: candidates scored again, in multiples of the length asked for.
+        k_factor: candidates scored again, in multiples of the length tuned for.
         recall: share of the true nearest neighbours that it finds.
         queries_per_second: single queries on one thread of the machine that built the index.
     """

@@ -37,6 +37,7 @@ Merged = tuple[Query, list[Found], int, Candidates, NDArray[np.float32]]
 
 MOST = 1_000
 MOST_EXCLUDED = 100_000
+LONGEST_WHERE = 10_000
 
 
 class RequestPipeline:
@@ -118,6 +119,12 @@ class RequestPipeline:
                 f"{len(request.exclude):,} items are excluded.",
                 remedy=f"At most {MOST_EXCLUDED:,} can be; filter by an attribute with `where`.",
                 where="exclude",
+            )
+        if len(request.where) > LONGEST_WHERE:
+            raise RequestError(
+                f"the expression has {len(request.where):,} characters.",
+                remedy=f"At most {LONGEST_WHERE:,} can be; exclude items by `exclude`.",
+                where="where",
             )
         self.filters.check(request.where)
         if request.item is not None:

@@ -37,7 +37,7 @@ def sha256_of(path: Path) -> str:
 def replace_text(path: Path, text: str) -> None:
     """Write a small file so that a reader sees the old content or the new, never a part."""
     beside = path.with_name(f".{path.name}.new")
-    with beside.open("w") as file:
+    with beside.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
