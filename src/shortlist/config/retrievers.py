@@ -102,8 +102,8 @@ class NeighboursRetriever(Section, frozen=True, tag_field="kind", tag="neighbour
     within: Literal["auto", "history", "session"] = "auto"
     scoring: Literal["auto", "newest", "context"] = "auto"
     agreement: float | Literal["auto"] = "auto"
-    recent: int = 1_000
-    nearest: int = 500
+    recent: int = 2_000
+    nearest: int = 250
     decay: float = 0.7
     history: int = 20
     rarity: float | Literal["auto"] = "auto"

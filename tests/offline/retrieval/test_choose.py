@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from shortlist.config.schema import PopularRetriever
-from shortlist.core.catalogue import Column
 from shortlist.core.times import DAY, MINUTE
 from shortlist.offline.retrieval.choose import Shape, choose_for, choose_retrievers
 from shortlist.testing.retrieval import ring, training_data
@@ -14,11 +13,9 @@ SHOP = Shape(
     events=200_000,
     users=20_000,
     items=12_000,
-    catalogue=12_000,
     history=10.0,
     session=3.0,
     repeated=0.9,
-    attributes=(),
 )
 
 
@@ -40,30 +37,24 @@ def test_users_with_a_single_interaction_leave_nothing_but_popularity() -> None:
 
 
 def test_a_large_catalogue_takes_factors_in_place_of_a_matrix_over_all_items() -> None:
-    large = names(replace(SHOP, items=1_500_000, catalogue=1_500_000))
+    large = names(replace(SHOP, items=1_500_000))
     assert "factors" in large
     assert "linear" not in large
 
 
 @pytest.mark.parametrize(
-    ("attributes", "catalogue", "wanted"),
-    [((), 24_000, False), (("brand",), 12_000, False), (("brand",), 24_000, True)],
-    ids=["no attributes", "no cold items", "cold items with attributes"],
+    ("deep", "events", "history", "wanted"),
+    [
+        (True, 1_000_000, 165.0, True),
+        (False, 1_000_000, 165.0, False),
+        (True, 1_000_000, 9.0, False),
+        (True, 100_000, 106.0, False),
+    ],
 )
-def test_cold_items_with_attributes_bring_the_item_graph(
-    attributes: tuple[str, ...], catalogue: int, wanted: bool
+def test_many_long_histories_bring_a_neural_encoder_where_pytorch_is_installed(
+    deep: bool, events: int, history: float, wanted: bool
 ) -> None:
-    shape = replace(SHOP, attributes=attributes, catalogue=catalogue)
-    assert ("item_graph" in names(shape)) == wanted
-
-
-@pytest.mark.parametrize(
-    ("deep", "history", "wanted"), [(True, 165.0, True), (False, 165.0, False), (True, 9.0, False)]
-)
-def test_long_histories_bring_a_neural_encoder_where_pytorch_is_installed(
-    deep: bool, history: float, wanted: bool
-) -> None:
-    shape = replace(SHOP, events=1_000_000, history=history, deep=deep)
+    shape = replace(SHOP, events=events, history=history, deep=deep)
     assert ("sequence" in names(shape)) == wanted
 
 
@@ -80,7 +71,5 @@ def test_the_shape_of_a_log_is_counted() -> None:
     assert (shape.events, shape.users, shape.items, shape.history) == (540, 90, 30, 6.0)
     assert shape.session == 6.0
     assert shape.repeated == 1.0
-    columns = {"brand": Column.keyword(["a", "b", None, "a"])}
-    cold = training_data([(0, 0, DAY), (1, 1, DAY + MINUTE)], 4, columns)
-    assert Shape.of(cold).attributes == ("brand",)
+    cold = training_data([(0, 0, DAY), (1, 1, DAY + MINUTE)], 4)
     assert set(choose_retrievers(cold).retrievers) == {"popular"}

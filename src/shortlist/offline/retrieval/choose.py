@@ -14,7 +14,6 @@ import numpy as np
 
 from shortlist.config.schema import (
     FactorsRetriever,
-    ItemGraphRetriever,
     LinearRetriever,
     NeighboursRetriever,
     PopularRetriever,
@@ -29,8 +28,8 @@ LINEAR_ITEMS = 20_000
 """Items up to which the linear model is solved in closed form in minutes."""
 LONG = 20
 """Interactions of an average user from which on their order is worth a neural encoder."""
-ENCODER_EVENTS = 50_000
-"""Interactions below which a neural encoder learns less than counters do."""
+ENCODER_EVENTS = 500_000
+"""Interactions below which a neural encoder takes minutes to add little to the counters."""
 
 
 @dataclass(frozen=True)
@@ -39,22 +38,18 @@ class Shape:
 
     Attributes:
         events, users, items: interactions, users and items that have any.
-        catalogue: items of the catalogue.
         history: interactions of an average user.
         session: interactions of an average session.
         repeated: the share of users with more than one interaction.
-        attributes: names of the catalogue's keyword attributes.
         deep: whether what neural families need to train is installed.
     """
 
     events: int
     users: int
     items: int
-    catalogue: int
     history: float
     session: float
     repeated: float
-    attributes: tuple[str, ...]
     deep: bool = False
 
     @classmethod
@@ -63,16 +58,13 @@ class Shape:
         counts = np.bincount(data.user, minlength=1)
         users = int((counts > 0).sum())
         sessions = len(np.unique(data.session))
-        keywords = [n for n, c in data.catalogue.columns.items() if c.kind.startswith("keyword")]
         return cls(
             events=len(data),
             users=users,
             items=len(np.unique(data.item)),
-            catalogue=data.items,
             history=len(data) / max(users, 1),
             session=len(data) / max(sessions, 1),
             repeated=float((counts > 1).sum() / max(users, 1)),
-            attributes=tuple(keywords),
             deep=all(find_spec(name) is not None for name in NEEDED),
         )
 
@@ -155,16 +147,6 @@ def _sequence(shape: Shape) -> tuple[Retriever, str] | None:
     )
 
 
-def _item_graph(shape: Shape) -> tuple[Retriever, str] | None:
-    cold = 1 - shape.items / max(shape.catalogue, 1)
-    if not shape.attributes or cold < 0.05 or shape.repeated == 0:
-        return None
-    return ItemGraphRetriever(), (
-        f"{cold:.0%} of the catalogue has no interaction, and its attributes "
-        f"({', '.join(shape.attributes)}) can place it among items that have."
-    )
-
-
 def _popular(shape: Shape) -> tuple[Retriever, str] | None:
     return PopularRetriever(), "somebody without a history sees what others take."
 
@@ -175,6 +157,5 @@ _RULES: list[tuple[str, Rule]] = [
     ("linear", _linear),
     ("factors", _factors),
     ("sequence", _sequence),
-    ("item_graph", _item_graph),
     ("popular", _popular),
 ]
