@@ -193,7 +193,7 @@ def test_what_is_recommended_is_what_users_want(engine: Engine, world: World) ->
 def test_evaluation_stands_next_to_its_baselines(project: Project) -> None:
     said = project.evaluate().to_dict()
     assert said["users"] > 0
-    assert {"popular", "item_graph"} <= {name.partition(".")[0] for name in said["retrieval"]}
+    assert {"popular", "transitions"} <= {name.partition(".")[0] for name in said["retrieval"]}
     for metrics in (said["ranking"], *said["baselines"].values()):
         for estimate in metrics.values():
             assert estimate["low"] <= estimate["value"] <= estimate["high"]
