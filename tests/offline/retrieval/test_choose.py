@@ -43,6 +43,17 @@ def test_a_large_catalogue_takes_factors_in_place_of_a_matrix_over_all_items() -
 
 
 @pytest.mark.parametrize(
+    ("session", "history", "wanted"),
+    [(3.0, 10.0, True), (10.0, 10.0, False), (1.1, 10.0, False)],
+    ids=["several sessions", "one session each", "single events"],
+)
+def test_users_who_come_back_bring_the_item_graph(
+    session: float, history: float, wanted: bool
+) -> None:
+    assert ("item_graph" in names(replace(SHOP, session=session, history=history))) == wanted
+
+
+@pytest.mark.parametrize(
     ("deep", "events", "history", "wanted"),
     [
         (True, 1_000_000, 165.0, True),

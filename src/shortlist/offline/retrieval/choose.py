@@ -14,6 +14,7 @@ import numpy as np
 
 from shortlist.config.schema import (
     FactorsRetriever,
+    ItemGraphRetriever,
     LinearRetriever,
     NeighboursRetriever,
     PopularRetriever,
@@ -147,6 +148,15 @@ def _sequence(shape: Shape) -> tuple[Retriever, str] | None:
     )
 
 
+def _item_graph(shape: Shape) -> tuple[Retriever, str] | None:
+    if shape.session < 1.5 or shape.history < 1.2 * shape.session:
+        return None
+    return ItemGraphRetriever(), (
+        f"users come back: {shape.session:.1f} interactions to a session, {shape.history:.1f} in "
+        "all, so what goes together in a session can be told from what one user happens to like."
+    )
+
+
 def _popular(shape: Shape) -> tuple[Retriever, str] | None:
     return PopularRetriever(), "somebody without a history sees what others take."
 
@@ -157,5 +167,6 @@ _RULES: list[tuple[str, Rule]] = [
     ("linear", _linear),
     ("factors", _factors),
     ("sequence", _sequence),
+    ("item_graph", _item_graph),
     ("popular", _popular),
 ]
