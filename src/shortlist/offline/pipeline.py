@@ -106,7 +106,6 @@ def train(
         config, chosen = structs.replace(config, retrievers=choice.retrievers), choice.reasons
         for line in choice.lines:
             progress.note(line)
-        notes += choice.lines
     runs = state / "runs"
     learned = _learn(config, prepared, known, open_pipeline, runs, notes, progress)
     evaluation = None
