@@ -36,12 +36,14 @@ import psutil
 from _report import arguments, publish
 from _serve_world import FULL, SMALL, Size, build, explained, matrix_of
 from numpy.typing import NDArray
+from xxhash import xxh32_hexdigest
 
 from shortlist.config.load import load_config
 from shortlist.core.progress import Silent
 from shortlist.core.request import Request
 from shortlist.online.engine import Engine
 from shortlist.online.ranking.boosted import score
+from shortlist.release import artefacts, manifest
 from shortlist.serve.schema import Answer
 from shortlist.stores.contract import EVENT
 
@@ -64,7 +66,8 @@ def main() -> None:
     args = parser.parse_args()
     size = SMALL if args.small else FULL
     folder = args.folder or Path(tempfile.gettempdir()) / "shortlist-bench-serve"
-    folder = folder / f"{size.items}x{size.dim}"
+    layout = Path(artefacts.__file__).read_bytes() + Path(manifest.__file__).read_bytes()
+    folder = folder / f"{size.items}x{size.dim}-{xxh32_hexdigest(layout)}"  # as releases are now
     figures: Figures = {"world": vars(size)}
     if not (folder / "shortlist.toml").exists():
         figures["build"] = build(folder, size, Silent())
