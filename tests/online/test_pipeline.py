@@ -78,6 +78,22 @@ def test_a_batch_equals_its_singles(engine):
         np.testing.assert_array_equal(alone.scores, answer.scores)
 
 
+def test_a_long_list_in_a_batch_does_not_change_a_short_one_beside_it(tmp_path):
+    shop.publish(tmp_path)
+    engine = Engine.open(shop.config("[ranker]\ncandidates = 4"), tmp_path)
+    try:
+        engine.post([Event("ana", f"tools-{row}", DAY + row, "view") for row in (20, 25)])
+        short, long = Request(user="ana", k=3), Request(user="ana", k=40)
+        alone, beside = (
+            engine.pipeline.retrieve([short])[0],
+            engine.pipeline.retrieve([long, short]),
+        )
+        assert beside[1].rows.tolist() == alone.rows.tolist()
+        np.testing.assert_array_equal(beside[1].ranks, alone.ranks)
+    finally:
+        engine.close()
+
+
 def test_an_answer_becomes_a_table(engine):
     answer = engine.recommend("ana", 4)
     assert answer.to_pandas()["item"].tolist() == answer.ids

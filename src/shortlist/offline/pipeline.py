@@ -112,8 +112,8 @@ def train(
     if len(known) and len(known) < len(everything):
         held = Releases(state / "holdout")
         with held.draft() as draft:
-            manifest = build(config, known, draft, progress, learned, chosen=chosen, runs=runs)
-        held.promote(manifest)
+            trained = build(config, known, draft, progress, learned, chosen=chosen, runs=runs)
+        held.promote(trained)
         held.prune(1)
         try:
             evaluation = evaluate_holdout(config, folder, open_pipeline, progress)
@@ -133,7 +133,8 @@ def train(
         releases.promote(release, config.releases.floor)
     except ReleaseError as error:
         published, reason = False, str(error)
-    history.forget_recent(prepared.watermark)
+    else:  # the release that serves counts these events itself now
+        history.forget_recent(prepared.watermark)
     releases.prune(config.releases.keep)
     seconds = time.monotonic() - started
     return TrainReport(release, published, reason, evaluation, notes, seconds)

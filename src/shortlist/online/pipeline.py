@@ -180,12 +180,12 @@ class RequestPipeline:
     def _merged(self, queries: Sequence[Query]) -> list[Merged]:
         """Ask every source, and merge what they found for each query."""
         merged = {}
-        k = self._config.serve.sources or max(query.limit for query in queries)
-        feeds = [query for query in queries if query.request.item is None]
-        likes = [query for query in queries if query.request.item is not None]
-        for group, sources in ((feeds, self._sources), (likes, self._similar)):
-            if not group:
-                continue
+        groups: dict[tuple[bool, int], list[Query]] = {}
+        for query in queries:  # how deep sources are asked must not depend on who else asks
+            groups.setdefault((query.request.item is None, query.limit), []).append(query)
+        for (is_feed, limit), group in groups.items():
+            sources = self._sources if is_feed else self._similar
+            k = self._config.serve.sources or limit
             names = tuple(source.name for source in sources)
             answers = [source.search(group, k, self._marks) for source in sources]
             for i, query in enumerate(group):
