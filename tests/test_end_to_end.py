@@ -18,9 +18,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from shortlist.core.errors import ShortlistError
-from shortlist.core.times import DAY, MINUTE
+from shortlist.core.event import Event
+from shortlist.core.times import DAY, MINUTE, now
 from shortlist.online.engine import Engine
 from shortlist.project import Project
+from shortlist.stores import open_stores
 from shortlist.testing.marketplace import UNTIL, World, generate
 
 SETTINGS = """
@@ -212,6 +214,24 @@ def test_training_again_on_the_same_files_changes_nothing_but_the_release(
 
 
 # When the input is bad: the error names the file, and what is published stays
+
+
+def test_a_release_below_the_floor_changes_nothing_of_what_serves(published: Project) -> None:
+    """Nor does it take from the serving release the recent events that only it would hold."""
+    serving = published.releases.current()
+    engine = published.open()
+    engine.post([Event("u1", "i1", now() - MINUTE), Event("u2", "i2")])
+    toml = published.folder / "shortlist.toml"
+    toml.write_text(toml.read_text() + '\n[releases]\nfloor = { "ndcg@10" = 1.0 }\n')
+    report = Project(published.folder).train()
+    stores = open_stores(published.config.serve, published.folder / ".shortlist" / "state")
+    keys, _ = stores.history.since(0)
+    stores.close()
+    engine.close()
+    assert not report.published
+    assert "ndcg@10" in report.reason
+    assert published.releases.current() == serving
+    assert len(keys) == 2
 
 
 def refused(project: Project, *words: str) -> None:
