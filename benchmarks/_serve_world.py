@@ -27,10 +27,11 @@ from shortlist.core.times import DAY, HOUR, now
 from shortlist.core.vocabulary import Vocabulary
 from shortlist.features import ItemStatistics, default_features
 from shortlist.index import build_index
-from shortlist.offline.ranking.boosted import to_trees
+from shortlist.offline.ranking.lightgbm_trees import to_trees
 from shortlist.online.engine import Engine
 from shortlist.release.artefacts import ItemVectors, PopularLists, save_artefact
 from shortlist.release.publish import Releases
+from shortlist.release.ranking.models import Ranker
 from shortlist.release.trees import Trees
 from shortlist.stores.contract import EVENT, Events, kind_code
 from shortlist.stores.sqlite import SqliteHistory
@@ -208,7 +209,7 @@ def build(folder: Path, size: Size, progress: Progress) -> dict[str, float]:
             save_artefact(none, draft.path / "artefacts/item_graph.vector")
             index.save(draft.path / "indexes" / "item_graph")
             statistics.save(draft.path / "features")
-            trees.save(draft.path / "ranker")
+            Ranker(trees).save(draft.path / "ranker")
             manifest = draft.commit(
                 {
                     "config": msgspec.to_builtins(config),

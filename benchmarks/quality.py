@@ -63,7 +63,7 @@ from shortlist.core.times import DAY, MINUTE  # noqa: E402
 from shortlist.offline.data.training import TrainingData  # noqa: E402
 from shortlist.offline.evaluate import baselines, intervals, metrics  # noqa: E402
 from shortlist.offline.evaluate.requests import Asked  # noqa: E402
-from shortlist.offline.pipeline import Models, build  # noqa: E402
+from shortlist.offline.pipeline import Fits, Models, build  # noqa: E402
 from shortlist.offline.retrieval.choose import choose_retrievers  # noqa: E402
 from shortlist.offline.retrieval.fusion import learn  # noqa: E402
 from shortlist.online.pipeline import RequestPipeline  # noqa: E402
@@ -161,9 +161,15 @@ def _peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def release_of(config: Config, data: TrainingData, folder: Path, models: Models | None) -> Path:
+def release_of(
+    config: Config,
+    data: TrainingData,
+    folder: Path,
+    models: Models | None = None,
+    fits: Fits | None = None,
+) -> Path:
     with Releases(folder).draft() as draft:
-        id = build(config, data, draft, Silent(), models)
+        id = build(config, data, draft, Silent(), models, fits=fits)
     return folder / id
 
 
@@ -241,6 +247,7 @@ def default_recipe(exam: Exam, seed: int) -> tuple[dict[str, Answers], Cost, dic
     """Choose retrievers, learn to merge them on validation, fit them again for the test."""
     choice = choose_retrievers(exam.test.known)
     config = config_of(choice.retrievers, seed)
+    fits = Fits()
     parts: dict[str, float] = {}
 
     def done(name: str, since: float) -> float:
@@ -252,7 +259,7 @@ def default_recipe(exam: Exam, seed: int) -> tuple[dict[str, Answers], Cost, dic
         with Meter() as meter:
             stage = exam.validation
             at = time.process_time()
-            early = release_of(config, stage.known, Path(scratch) / "early", None)
+            early = release_of(config, stage.known, Path(scratch) / "early", fits=fits)
             at = done("retrievers for validation", at)
             pipeline = open_release(config, early, stage)
             learned = learn(
@@ -260,7 +267,7 @@ def default_recipe(exam: Exam, seed: int) -> tuple[dict[str, Answers], Cost, dic
             )
             at = done("fusion", at)
             models = Models(fusion=learned)
-            release = release_of(config, exam.test.known, Path(scratch) / "final", models)
+            release = release_of(config, exam.test.known, Path(scratch) / "final", models, fits)
             at = done("retrievers for the test", at)
         lists = ask(open_release(config, release, exam.test), exam.test)
         done("questions", at)
@@ -280,7 +287,7 @@ def single(kind: str, retriever: Retriever, exam: Exam, seed: int) -> tuple[Answ
     config = config_of({kind: retriever}, seed)
     with tempfile.TemporaryDirectory(prefix="quality-") as scratch:
         with Meter() as meter:
-            release = release_of(config, exam.test.known, Path(scratch), None)
+            release = release_of(config, exam.test.known, Path(scratch))
         lists = ask(open_release(config, release, exam.test), exam.test)
     return lists["merged"], meter.cost
 

@@ -42,8 +42,9 @@ from shortlist.config.load import load_config
 from shortlist.core.progress import Silent
 from shortlist.core.request import Request
 from shortlist.online.engine import Engine
-from shortlist.online.ranking.boosted import score
 from shortlist.release import artefacts, manifest
+from shortlist.release.tree_scores import score
+from shortlist.release.trees import Trees
 from shortlist.serve.schema import Answer
 from shortlist.stores.contract import EVENT
 
@@ -110,9 +111,9 @@ def bare_kernels(engine: Engine, folder: Path, users: list[str]) -> Figures:
     index, vocabulary, trees = (
         snapshot.indexes["item_graph"],
         snapshot.catalogue.vocabulary,
-        snapshot.trees,
+        snapshot.ranker.model if snapshot.ranker else None,
     )
-    assert trees is not None
+    assert isinstance(trees, Trees)
     store = sqlite3.connect(folder / ".shortlist" / "state" / "history.sqlite")
     answers = list(explained(engine, users[:16]))
     matrices = [np.ascontiguousarray(matrix_of(answer, trees.features)) for answer in answers]

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from shortlist.online.engine import Engine
     from shortlist.project import Project
+    from shortlist.stores.vectors import StoreSchema, VectorField, open_vectors
 
-__all__ = ["Engine", "Project"]
+__all__ = ["Engine", "Project", "StoreSchema", "VectorField", "open_vectors"]
 
 
 def __getattr__(name: str) -> Any:
@@ -27,4 +28,8 @@ def __getattr__(name: str) -> Any:
         from shortlist.online.engine import Engine
 
         return Engine
+    if name in ("StoreSchema", "VectorField", "open_vectors"):
+        from shortlist.stores import vectors
+
+        return getattr(vectors, name)
     raise AttributeError(f"module 'shortlist' has no attribute {name!r}")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from shortlist.config.load import load_config
 from shortlist.config.samples import Guess
+from shortlist.core.catalogue import Catalogue
 from shortlist.core.errors import ConfigError
 from shortlist.core.progress import Progress, Silent
 from shortlist.core.request import Pipeline
@@ -13,7 +15,10 @@ from shortlist.offline.data.check import CheckReport, check
 from shortlist.offline.evaluate import Evaluation
 from shortlist.offline.pipeline import TrainReport, evaluate_holdout, train
 from shortlist.online.engine import Engine
+from shortlist.online.live.book import Book
+from shortlist.online.live.write import Stored
 from shortlist.online.pipeline import RequestPipeline
+from shortlist.online.search.pipeline import SearchPipeline
 from shortlist.online.snapshot import Snapshot
 from shortlist.release.durable import replace_text
 from shortlist.release.publish import Releases
@@ -78,15 +83,27 @@ class Project:
         """Collect what is new, train, evaluate, and publish a release."""
         stores = open_stores(self.config.serve, self.folder / ".shortlist" / "state")
         try:
-            return train(
+            report = train(
                 self.config,
                 self.folder,
                 self._open_pipeline,
                 stores.history,
                 progress or Silent(),
+                self._open_search,
             )
         finally:
             stores.close()
+        if report.published:
+            self._trim()
+        return report
+
+    def _trim(self) -> None:
+        """Forget the vectors of written items that the release has itself now."""
+        taken = Catalogue.load(self.releases.current_path() / "catalogue").taken
+        if taken:
+            store = Book.store(self.folder / ".shortlist" / "state")
+            store.trim(taken)
+            store.close()
 
     def evaluate(self, progress: Progress | None = None) -> Evaluation:
         """Measure, on the holdout, the pipeline that was trained without it."""
@@ -95,6 +112,37 @@ class Project:
     def open(self) -> Engine:
         """The current release, ready to answer."""
         return Engine.open(self.config, self.folder)
+
+    def ingest(self, files: Sequence[str | Path], progress: Progress | None = None) -> Stored:
+        """Write the items of Parquet files, for servers that run and for the next training.
+
+        Args:
+            files: with the columns that `[data.items]` names.
+            progress: told of rows.
+
+        Raises:
+            ReleaseError: nothing is published yet.
+            DataError: a file cannot be read, or has a row that is refused; names it.
+        """
+        from shortlist.online.live.ingest import ingest_parquet
+
+        snapshot = Snapshot.open(self.releases.current_path())
+        store = Book.store(self.folder / ".shortlist" / "state")
+        done = Stored()
+        try:
+            book = Book(store, snapshot)
+            for file in files:
+                section = self.config.data.items
+                done.add(ingest_parquet(book, Path(file), section, progress or Silent()))
+        finally:
+            store.close()
+        return done
+
+    def _open_search(self, release: Path, history: HistoryReader) -> SearchPipeline | None:
+        snapshot = Snapshot.open(release)
+        if snapshot.search is None:
+            return None
+        return SearchPipeline(snapshot, snapshot.search, self.config, history, MemoryAvailability())
 
     def _open_pipeline(self, release: Path, history: HistoryReader) -> Pipeline:
         return RequestPipeline(Snapshot.open(release), self.config, history, MemoryAvailability())

@@ -39,6 +39,14 @@ def test_tables_in_a_pipe_are_not_cut(capsys: pytest.CaptureFixture[str]) -> Non
     assert "[red]7" in out
 
 
+def test_a_title_wider_than_its_table_stays_on_one_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_table("Release 20260101T000000000000-abcdef, 0 found", ["id"], [])
+
+    assert capsys.readouterr().out.startswith("Release 20260101T000000000000-abcdef, 0 found\n")
+
+
 def test_json_keeps_every_script_readable(capsys: pytest.CaptureFixture[str]) -> None:
     print_json({"title": "鏡"})
 

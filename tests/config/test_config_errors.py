@@ -104,7 +104,7 @@ UNKNOWN_AND_WRONG = {
     ),
     "choice that is not one": (
         BASE + '[ranker]\nkind = "bosted"\n',
-        ["ranker.kind", '"bosted"', 'one of "boosted", "none"', "Did you mean 'boosted'?"],
+        ["ranker.kind", '"bosted"', '"boosted", "cascade"', "Did you mean 'boosted'?"],
     ),
     "retriever of no kind": (
         BASE + "[retrievers.itemgraph]\n",
@@ -213,6 +213,14 @@ RANGES_AND_REFERENCES = {
     "unknown history": (
         BASE + '[serve]\nhistory = "mysql://db"\n',
         ["serve.history", '"mysql://db"', "redis://"],
+    ),
+    "servable of a retriever that is not there": (
+        BASE + '[retrievers.item_graph]\n[serve]\ntensorflow_index = "item_grph"\n',
+        ["serve.tensorflow_index", '"item_grph"', "'item_graph'"],
+    ),
+    "port out of range": (
+        BASE + "[serve]\ntensorflow_port = 99999\n",
+        ["serve.tensorflow_port = 99999", "65,535"],
     ),
     "misspelt history": (
         BASE + '[serve]\nhistory = "sqllite"\n',

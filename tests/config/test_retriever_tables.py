@@ -3,7 +3,7 @@
 import pytest
 
 from shortlist.config.load import parse_config
-from shortlist.config.schema import TransitionsRetriever
+from shortlist.config.schema import ItemGraphRetriever, TransitionsRetriever
 from shortlist.core.errors import ConfigError
 
 START = """
@@ -16,6 +16,12 @@ path = "events.csv"
 
 def retriever(table: str) -> object:
     return next(iter(parse_config(START + table).retrievers.values()))
+
+
+def test_attributes_are_a_list_or_left_to_be_chosen() -> None:
+    named = retriever("[retrievers.item_graph]\nattributes = []")
+    assert named == ItemGraphRetriever(attributes=[])
+    assert retriever("[retrievers.item_graph]") == ItemGraphRetriever(attributes="auto")
 
 
 def test_a_number_may_be_left_to_be_chosen() -> None:
@@ -45,6 +51,14 @@ def test_a_number_may_be_left_to_be_chosen() -> None:
         (
             "[retrievers.item_graph]\nneighbours = 0",
             "retrievers.item_graph.neighbours = 0 is out of range.",
+        ),
+        (
+            "[retrievers.item_graph]\nattributes = 3",
+            'retrievers.item_graph.attributes = 3 is not a list of text or "auto".',
+        ),
+        (
+            '[retrievers.item_graph]\nattributes = ["colour"]',
+            'retrievers.item_graph.attributes = "colour" names an attribute, but there is no',
         ),
     ],
 )

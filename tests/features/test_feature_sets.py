@@ -34,6 +34,9 @@ def test_the_default_set_has_every_family_in_a_stable_order() -> None:
         "rank:vector",
         "rank:popular",
         "sources",
+        "fused",
+        "fused_rank",
+        "fused_gap",
         "hour",
         "weekday",
     )

@@ -1,6 +1,8 @@
-"""Both kinds of index keep the contract."""
+"""Every kind of index keeps the contract."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,9 +10,13 @@ from numpy.typing import NDArray
 
 from shortlist.core.bitmap import pack
 from shortlist.core.progress import Silent
+from shortlist.index.approximate import Settings
 from shortlist.index.contract import Index
 from shortlist.index.exact import ExactIndex
+from shortlist.index.files import read_description
+from shortlist.index.hnsw import HnswIndex
 from shortlist.index.ivf import IvfIndex
+from shortlist.index.scann import ScannIndex
 from shortlist.testing.index import IndexContract, catalogue, clustered_vectors, nearest
 
 
@@ -26,35 +32,97 @@ class TestExactInHalfPrecision(IndexContract):
         return ExactIndex.build(rows, vectors.astype(np.float16))
 
 
+IVF = Settings(50, {"nprobe": 24, "k_factor": 4}, spread=200)
+
+
 class TestIvf(IndexContract):
     recall = 0.95
 
     def build(self, rows: NDArray[np.int32], vectors: NDArray[np.float32]) -> Index:
-        index = IvfIndex.build(rows, vectors, 0, Silent())
-        return index.with_settings(nprobe=16, k_factor=4, at=50)
+        return IvfIndex.build(rows, vectors, 0, Silent()).with_settings(IVF)
+
+
+class Forced(IndexContract):
+    """An index small enough to be scanned, made to use its structure all the same."""
+
+    index_type: type[IvfIndex] | type[HnswIndex] | type[ScannIndex]
+
+    def load(self, folder: Path, threads: int = 1) -> Index:
+        return self.index_type.load(folder, read_description(folder), threads)
 
 
 class Lists(IvfIndex):
-    """An index small enough to be scanned, made to search its lists all the same."""
-
-    def search_cost(self, nprobe: int, candidates: int) -> float:
+    def cost(self, k: int, allowed: int) -> float:
         return 0.0
 
 
-class TestIvfThroughLists(IndexContract):
+class TestIvfThroughLists(Forced):
     recall = 0.95
+    index_type = Lists
 
     def build(self, rows: NDArray[np.int32], vectors: NDArray[np.float32]) -> Index:
-        index = Lists.build(rows, vectors, 0, Silent())
-        return index.with_settings(nprobe=16, k_factor=4, at=50)
+        return Lists.build(rows, vectors, 0, Silent()).with_settings(IVF)
 
     def test_lists_that_hold_too_few_are_made_up_for(self, vectors: NDArray[np.float32]) -> None:
         index = Lists.build(catalogue(len(vectors)), vectors, 0, Silent())
         away = vectors @ vectors[0]
         allowed = away < np.quantile(away, 0.3)
-        found, _ = index.with_settings(1, 1, 1).search(vectors[:1], 600, pack(allowed))
+        least = Settings(1, {"nprobe": 1, "k_factor": 1}, spread=100)
+        found, _ = index.with_settings(least).search(vectors[:1], 600, pack(allowed))
         assert len(set(found[0].tolist())) == 600
         assert allowed[found].all()
+
+
+class TestIvfOfBits(Forced):
+    recall = 0.95
+    index_type = Lists
+
+    def build(self, rows: NDArray[np.int32], vectors: NDArray[np.float32]) -> Index:
+        settings = Settings(50, {"nprobe": 24, "k_factor": 16}, spread=200)
+        return Lists.build(rows, vectors, 0, Silent(), "rabitq").with_settings(settings)
+
+
+class TestIvfOfBytes(Forced):
+    recall = 0.95
+    index_type = Lists
+
+    def build(self, rows: NDArray[np.int32], vectors: NDArray[np.float32]) -> Index:
+        settings = Settings(50, {"nprobe": 24, "k_factor": 1}, spread=200)
+        return Lists.build(rows, vectors, 0, Silent(), "sq8").with_settings(settings)
+
+
+class Links(HnswIndex):
+    def cost(self, k: int, allowed: int) -> float:
+        return 0.0
+
+
+class TestHnsw(IndexContract):
+    recall = 0.95
+
+    def build(self, rows: NDArray[np.int32], vectors: NDArray[np.float32]) -> Index:
+        return HnswIndex.build(rows, vectors, 0, Silent())
+
+
+class TestHnswThroughLinks(Forced):
+    recall = 0.95
+    index_type = Links
+
+    def build(self, rows: NDArray[np.int32], vectors: NDArray[np.float32]) -> Index:
+        return Links.build(rows, vectors, 0, Silent())
+
+
+class Leaves(ScannIndex):
+    def cost(self, k: int, allowed: int) -> float:
+        return 0.0
+
+
+class TestScann(Forced):
+    recall = 0.95
+    index_type = Leaves
+
+    def build(self, rows: NDArray[np.int32], vectors: NDArray[np.float32]) -> Index:
+        settings = Settings(50, {"leaves": 24, "k_factor": 4}, spread=200)
+        return Leaves.build(rows, vectors, 0, Silent()).with_settings(settings)
 
 
 def test_exact_orders_equal_scores_by_row():
@@ -90,7 +158,7 @@ def test_an_empty_exact_index_finds_nothing(tmp_path):
 def test_ivf_takes_vectors_of_any_length(dim):
     vectors = np.random.default_rng(dim).normal(size=(1_500, dim)).astype(np.float32)
     index = IvfIndex.build(catalogue(1_500), vectors, 0, Silent())
-    index = index.with_settings(index.lists, 8, 50)
+    index = index.with_settings(Settings(50, {"nprobe": index.lists, "k_factor": 8}))
     queries = vectors[:20]
     found, _ = index.search(queries, 20)
     truth = [nearest(catalogue(1_500), vectors, query, 20) for query in queries]

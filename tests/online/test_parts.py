@@ -1,4 +1,4 @@
-"""Marks, arrangement and merging, each on its own."""
+"""Marks and merging, each on its own."""
 
 import numpy as np
 from hypothesis import given
@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from shortlist.core.bitmap import full, pack
 from shortlist.core.request import Request
-from shortlist.online.arrange import Arrange
 from shortlist.online.marks import Marks
 from shortlist.online.merge import merge
 from shortlist.online.query import Query
@@ -89,30 +88,3 @@ def test_nothing_banned_or_forbidden_passes_and_every_row_comes_once(found, bann
     assert set(kept) <= free
     assert {row for rows in found for row in rows} & free <= set(kept)
     assert len(kept) >= min(k, len(free))
-
-
-def test_equal_scores_keep_their_order_and_k_cuts():
-    arrange = Arrange(shop.catalogue(), {})
-    rows = np.array([5, 6, 7, 8], np.int32)
-    assert arrange(rows, np.array([1, 2, 1, 2], "f4"), 3).tolist() == [1, 3, 0]
-
-
-def test_no_value_of_an_attribute_comes_more_often_than_its_cap():
-    arrange = Arrange(shop.catalogue(), {"category": 2})
-    rows = np.array([0, 1, 2, 20, 3, 40, 21, 22], np.int32)
-    scores = np.linspace(1, 0, len(rows), dtype="f4")
-    for _ in range(2):  # the counts are clean again after a list
-        assert rows[arrange(rows, scores, 8)].tolist() == [0, 1, 20, 40, 21]
-
-
-@given(st.permutations(range(shop.ITEMS)), st.integers(1, 4), st.integers(1, 30))
-def test_caps_keep_the_best_that_fit(order, cap, k):
-    arrange = Arrange(shop.catalogue(), {"category": cap})
-    rows = np.array(order, np.int32)
-    scores = np.linspace(1, 0, len(rows), dtype="f4")
-    expected, counts = [], {}
-    for row in order:
-        if counts.get(row // 20, 0) < cap and len(expected) < k:
-            counts[row // 20] = counts.get(row // 20, 0) + 1
-            expected.append(row)
-    assert rows[arrange(rows, scores, k)].tolist() == expected

@@ -167,6 +167,12 @@ def test_prune_keeps_the_newest_and_the_current_and_what_rollback_needs(releases
     assert names(releases.folder) == {*releases.ids(), "current", "previous", ".lock"}
 
 
+def test_prune_keeps_what_an_experiment_compares(releases):
+    ids = [publish(releases) for _ in range(4)]
+    releases.promote(ids[3])
+    assert releases.prune(1, [ids[1], ""]) == [ids[0], ids[2]]
+
+
 def test_prune_to_nothing_keeps_what_serves(releases):
     ids = [publish(releases) for _ in range(3)]
     releases.promote(ids[1])

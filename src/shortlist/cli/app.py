@@ -9,13 +9,19 @@ import typer
 from shortlist.cli.check import check
 from shortlist.cli.demo import demo
 from shortlist.cli.evaluate import evaluate
+from shortlist.cli.features import features
 from shortlist.cli.guard import guarded
+from shortlist.cli.index import app as index
+from shortlist.cli.ingest import ingest
 from shortlist.cli.init import init
+from shortlist.cli.knowledge import app as knowledge
 from shortlist.cli.recommend import recommend
 from shortlist.cli.releases import publish, releases, rollback
+from shortlist.cli.search import search
 from shortlist.cli.serve import serve
 from shortlist.cli.similar import similar
 from shortlist.cli.train import train
+from shortlist.cli.vectors import app as vectors
 from shortlist.cli.visibility import hide, show
 
 app = typer.Typer(
@@ -29,9 +35,12 @@ COMMANDS: list[Callable[..., None]] = [
     check,
     train,
     evaluate,
+    features,
     recommend,
     similar,
+    search,
     serve,
+    ingest,
     releases,
     publish,
     rollback,
@@ -41,6 +50,9 @@ COMMANDS: list[Callable[..., None]] = [
 ]
 for command in COMMANDS:
     app.command()(guarded(command))
+app.add_typer(vectors, name="vectors")
+app.add_typer(index, name="index")
+app.add_typer(knowledge, name="knowledge")
 
 
 def main() -> None:

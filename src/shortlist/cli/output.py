@@ -29,9 +29,7 @@ def print_table(
         rows: the cells; any value that `cell` knows.
         right: the headings of the columns that are set to the right, which numbers are.
     """
-    table = Table(
-        title=title or None, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold"
-    )
+    table = Table(box=box.SIMPLE_HEAD)
     for column in columns:
         table.add_column(
             column,
@@ -44,6 +42,8 @@ def print_table(
     console = Console()
     if not console.is_terminal:  # a pipe has no width to fit into
         console = Console(width=max(Console(width=_WIDE).measure(table).maximum, 1))
+    if title:  # not the table's own, which would be broken to fit a narrow table
+        console.print(Text(title, style="bold"), soft_wrap=True)
     console.print(table)
 
 

@@ -13,10 +13,11 @@ import msgspec
 from msgspec import NODEFAULT
 from msgspec.structs import FieldInfo
 
+from shortlist.config.features import DEFAULTS, FeatureOrSwitch, FeatureSection
 from shortlist.config.reference import without_none
 from shortlist.config.rules import check_rules
 from shortlist.config.schema import Config, Retriever, Section
-from shortlist.config.toml import dotted, key_text, value_text
+from shortlist.config.toml import key_text, value_text
 from shortlist.core.errors import ConfigError, did_you_mean
 
 FILE = "shortlist.toml"
@@ -28,6 +29,9 @@ _EXPECTED = {
     int: "a whole number",
     float: "a number",
     bool: "true or false, without quotes",
+    list[str]: "a list of text",
+    list[int]: "a list of whole numbers",
+    dict[str, float]: "a table of numbers",
 }
 KeyPath = tuple[str, ...]
 
@@ -99,8 +103,8 @@ def _check_table(kind: type[Section], table: object, path: KeyPath) -> None:
     """Check the keys of a table and the types of its values, in the order of the schema."""
     if not isinstance(table, Mapping):
         raise ConfigError(
-            f"{dotted(path)} = {value_text(table)} is not a table.",
-            remedy=f"Write its keys under [{dotted(path)}].",
+            f"{_dotted(path)} = {value_text(table)} is not a table.",
+            remedy=f"Write its keys under [{_dotted(path)}].",
         )
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
     tag = kind.__struct_config__.tag_field
@@ -120,6 +124,8 @@ def _check_value(kind: Any, value: object, path: KeyPath, field: FieldInfo) -> N
         _check_table(kind, value, path)
     elif kind == Retriever:
         _check_retriever(value, path)
+    elif kind == FeatureOrSwitch:
+        _check_feature(value, path, field)
     elif get_origin(kind) in (dict, list):
         _check_parts(kind, value, path, field)
     elif get_origin(kind) is Literal:
@@ -136,7 +142,7 @@ def _check_value(kind: Any, value: object, path: KeyPath, field: FieldInfo) -> N
 
 
 def _check_either(kind: Any, value: object, path: KeyPath, field: FieldInfo) -> None:
-    """Check a value that is a number or one of some words."""
+    """Check a value that is a number (or a list) or one of some words."""
     number, words = get_args(kind)
     try:
         msgspec.convert(value, kind)
@@ -167,7 +173,7 @@ def _check_retriever(table: object, path: KeyPath) -> None:
         return
     kind = table.get("kind", path[-1])
     if not isinstance(kind, str) or kind not in RETRIEVERS:
-        said = f"{dotted(path)}.kind = {value_text(kind)}" if "kind" in table else dotted(path)
+        said = f"{_dotted(path)}.kind = {value_text(kind)}" if "kind" in table else _dotted(path)
         hint = did_you_mean(str(kind), RETRIEVERS)
         known = ", ".join(map(value_text, sorted(RETRIEVERS)))
         raise ConfigError(
@@ -178,14 +184,22 @@ def _check_retriever(table: object, path: KeyPath) -> None:
     _check_table(RETRIEVERS[kind], table, path)
 
 
+def _check_feature(value: object, path: KeyPath, field: FieldInfo) -> None:
+    """`[features.NAME]`, or `features.defaults`."""
+    if path[-1] != DEFAULTS:
+        _check_table(FeatureSection, value, path)
+    elif not isinstance(value, bool):
+        _wrong(value, _EXPECTED[bool], path, field)
+
+
 def _unknown(
     name: str, kind: type[Section], fields: Mapping[str, FieldInfo], value: object, path: KeyPath
 ) -> NoReturn:
-    table = f"[{dotted(path)}]" if path else "the file"
+    table = f"[{_dotted(path)}]" if path else "the file"
     noun = "table" if isinstance(value, Mapping) and not path else "key"
     known = [*fields, *([kind.__struct_config__.tag_field] if kind in RETRIEVERS.values() else [])]
     raise ConfigError(
-        f"{dotted((*path, name))} is not a {noun} that {table} knows "
+        f"{_dotted((*path, name))} is not a {noun} that {table} knows "
         f"(its value is {value_text(value)}).",
         remedy=did_you_mean(name, [str(k) for k in known]),
     )
@@ -194,10 +208,10 @@ def _unknown(
 def _missing(name: str, field: FieldInfo, path: KeyPath) -> NoReturn:
     full = (*path, name)
     if isinstance(field.type, type) and issubclass(field.type, Section):
-        raise ConfigError(f"the table [{dotted(full)}] is missing.", remedy=_about_table(full))
+        raise ConfigError(f"the table [{_dotted(full)}] is missing.", remedy=_about_table(full))
     raise ConfigError(
-        f"{dotted(full)} is missing.",
-        remedy=f"Write {key_text(name)} = … ({_EXPECTED[field.type]}) under [{dotted(path)}].",
+        f"{_dotted(full)} is missing.",
+        remedy=f"Write {key_text(name)} = … ({_EXPECTED[field.type]}) under [{_dotted(path)}].",
     )
 
 
@@ -221,14 +235,15 @@ def _wrong(
     elif field.default is not NODEFAULT and field.default != "" and path[-1] == field.name:
         hint = f" For example: {field.name} = {value_text(field.default)}."
     raise ConfigError(
-        f"{_dotted_index(path)} = {value_text(value)} is not {expected}.",
+        f"{_dotted(path)} = {value_text(value)} is not {expected}.",
         remedy=f"Write {expected}.{hint}",
     )
 
 
-def _dotted_index(path: KeyPath) -> str:
-    """A dotted name whose last part may carry a list position, which is not quoted."""
-    last, bracket, rest = path[-1].partition("[")
-    if bracket and rest.rstrip("]").isdigit():
-        return f"{dotted((*path[:-1], last))}[{rest}"
-    return dotted(path)
+def _dotted(path: KeyPath) -> str:
+    """A dotted name whose parts may carry a list position, which is not quoted."""
+    parts = [re.fullmatch(r"(.+)(\[\d+\])", part, re.DOTALL) for part in path]
+    return ".".join(
+        f"{key_text(indexed[1])}{indexed[2]}" if indexed else key_text(part)
+        for part, indexed in zip(path, parts, strict=True)
+    )

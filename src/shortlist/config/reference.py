@@ -11,6 +11,8 @@ import msgspec
 from msgspec import NODEFAULT
 from msgspec.structs import FieldInfo
 
+from shortlist.config.experiments import ExperimentSection, VariantSection
+from shortlist.config.features import FeatureOrSwitch, FeatureSection
 from shortlist.config.schema import Config, Retriever, Section
 from shortlist.config.toml import value_text
 
@@ -24,6 +26,9 @@ range is an error that names the key, the value and the remedy. This page is mad
 schema's docstrings by `python -m shortlist.config.reference`.
 
 **Spans** of time are a number and a unit: `30s`, `30m`, `1.5h`, `7d`, `2w`.
+"""
+_SWITCH = """\
+`[features]` has one key of its own: with `defaults = false` rankers get the declared features only.
 """
 
 
@@ -59,10 +64,33 @@ def _tables(section: type[Section], path: str, parts: list[str]) -> None:
                 _tables(kind, f"{key}.", parts)
             else:
                 parts += _table(f"[{key}]", kind)
+                for name, part in _tables_in(kind):
+                    parts += _table(f"[{key}.{name}]", part)
+                for name, part in _lists_of_tables_in(kind):
+                    parts += _table(f"[[{key}.{name}]]", part)
+        elif get_args(kind)[1] is ExperimentSection:
+            parts += _table(f"[{key}.NAME]", ExperimentSection)
+            parts += _table(f"[{key}.NAME.variants.NAME]", VariantSection)
+        elif get_args(kind)[1] == FeatureOrSwitch:
+            parts += _table(f"[{key}.NAME]", FeatureSection)
+            parts.append(_SWITCH)
         else:
             for retriever in get_args(Retriever):
                 tag = retriever.__struct_config__.tag
                 parts += _table(f"[{key}.{tag}]", retriever)
+
+
+def _tables_in(section: type[Section]) -> list[tuple[str, type[Section]]]:
+    """The keys of a table that are tables, with their types."""
+    named = [(f.name, without_none(f.type)) for f in msgspec.structs.fields(section)]
+    return [(name, t) for name, t in named if isinstance(t, type) and issubclass(t, Section)]
+
+
+def _lists_of_tables_in(section: type[Section]) -> list[tuple[str, type[Section]]]:
+    """The keys of a table that are lists of tables, with the type of one."""
+    fields = msgspec.structs.fields(section)
+    named = [(f.name, get_args(f.type)[0]) for f in fields if get_origin(f.type) is list]
+    return [(name, t) for name, t in named if isinstance(t, type) and issubclass(t, Section)]
 
 
 def _table(title: str, section: type[Section]) -> list[str]:
@@ -73,7 +101,10 @@ def _table(title: str, section: type[Section]) -> list[str]:
         lines.append(f"{about[:1].upper()}{about[1:]}\n")
     lines += ["| key | type | default | meaning |", "|---|---|---|---|"]
     meanings = describe(section)
+    inner = {name for name, _ in _tables_in(section) + _lists_of_tables_in(section)}
     for field in msgspec.structs.fields(section):
+        if field.name in inner:
+            continue
         meaning = meanings[field.name].replace("|", "\\|")
         lines.append(f"| `{field.name}` | {_type(field.type)} | {_default(field)} | {meaning} |")
     return [*lines, ""]
@@ -92,7 +123,9 @@ def _type(kind: Any) -> str:
     if get_origin(kind) is Literal:
         return " or ".join(f"`{value_text(option)}`" for option in get_args(kind))
     if get_origin(kind) is list:
-        return "list of text"
+        return f"list of {_TYPES[get_args(kind)[0]]}{'' if get_args(kind)[0] is str else 's'}"
+    if get_origin(kind) is dict and get_args(kind)[1] not in _TYPES:
+        return "tables"
     if get_origin(kind) is dict:
         return f"table of {_TYPES[get_args(kind)[1]]}s"
     return _TYPES[kind]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+import msgspec
+
 from shortlist.config.section import Section
 
 
@@ -23,6 +25,8 @@ class ItemGraphRetriever(Section, frozen=True, tag_field="kind", tag="item_graph
     """`kind = "item_graph"`: random walks on the graph of sessions, skip-gram embeddings.
 
     Attributes:
+        attributes: attributes that items share vectors through, so that items without interactions
+            have one; `auto` for all that tell some items from others. `[]`: none.
         dim: length of the vectors.
         walks: random walks started from each item.
         walk_length: items in a walk.
@@ -32,6 +36,7 @@ class ItemGraphRetriever(Section, frozen=True, tag_field="kind", tag="item_graph
         neighbours: length of each item's list in the item-to-item map.
     """
 
+    attributes: list[str] | Literal["auto"] = "auto"
     dim: int = 64
     walks: int = 20
     walk_length: int = 12
@@ -115,11 +120,11 @@ class NeighboursRetriever(Section, frozen=True, tag_field="kind", tag="neighbour
 
 
 class LinearRetriever(Section, frozen=True, tag_field="kind", tag="linear"):
-    """`kind = "linear"`: a linear model of the next item from all items of the history.
+    """`kind = "linear"`: a linear model of an item from all items of the history.
 
     Attributes:
         decay: what each step back in a history multiplies an item's part by; 1 is EASE, which
-            takes histories as sets.
+            takes histories as sets; below 1 it is the next item that is predicted.
         history: how many of the newest items of a history count.
         regularisation: what a weight costs, in events of an average item; 0 for a rule.
         solver: `closed` (one matrix over the catalogue), `sparse` (a small system for each
@@ -128,8 +133,8 @@ class LinearRetriever(Section, frozen=True, tag_field="kind", tag="linear"):
         neighbours: length of each item's list; 0 for a rule (from 64 to 512, by the catalogue).
     """
 
-    decay: float = 0.8
-    history: int = 50
+    decay: float = 1.0
+    history: int = 500
     regularisation: float = 0.0
     solver: Literal["auto", "closed", "sparse"] = "auto"
     support: int = 128
@@ -146,7 +151,7 @@ class FactorsRetriever(Section, frozen=True, tag_field="kind", tag="factors"):
         regularisation: how much a vector's length costs.
         power: how the cost grows with the number of interactions.
         decay: what each step back in a history multiplies an item's part by when a user is
-            folded in.
+            folded in; 1 for histories as sets.
         history: how many of the newest items of a history count when a user is folded in.
     """
 
@@ -166,15 +171,16 @@ class GraphFilterRetriever(Section, frozen=True, tag_field="kind", tag="graph_fi
         frequencies: how many singular vectors the ideal filter keeps; 0 for a rule (256, fewer
             for small catalogues).
         ideal: what the ideal filter counts beside the linear one.
-        decay: what each step back in a history multiplies an item's part by.
+        decay: what each step back in a history multiplies an item's part by; 1 for histories as
+            sets.
         history: how many of the newest items of a history count.
         neighbours: length of each item's list; 0 for a rule (from 64 to 512, by the catalogue).
     """
 
     frequencies: int = 0
     ideal: float = 0.3
-    decay: float = 0.8
-    history: int = 50
+    decay: float = 1.0
+    history: int = 500
     neighbours: int = 0
 
 
@@ -220,6 +226,9 @@ class TwoTowerRetriever(Section, frozen=True, tag_field="kind", tag="two_tower")
     The item tower reads attributes and texts too, so that items nobody took have vectors.
 
     Attributes:
+        query: what the query tower reads: the `history` of a user, or the `text` of a search. The
+            latter is learned from the clicks of `[data.queries]`, without PyTorch, and answers
+            searches.
         dim: length of the vectors.
         similarity: `dot` (length may say how popular an item is) or `cosine`.
         temperature: cosines are divided by this in the loss.
@@ -231,10 +240,11 @@ class TwoTowerRetriever(Section, frozen=True, tag_field="kind", tag="two_tower")
         epochs: at most how many passes over the log.
         patience: training stops after so many passes without a better nDCG@10 on the last
             interactions of a sample of users.
-        learning_rate: of AdamW at its highest.
+        learning_rate: at its highest: of AdamW for histories, of Adagrad for texts.
         batch: examples in a batch.
     """
 
+    query: Literal["history", "text"] = "history"
     dim: int | Literal["auto"] = "auto"
     similarity: Literal["dot", "cosine"] = "dot"
     temperature: float = 0.07
@@ -244,8 +254,52 @@ class TwoTowerRetriever(Section, frozen=True, tag_field="kind", tag="two_tower")
     dropout: float | Literal["auto"] = "auto"
     epochs: int | Literal["auto"] = "auto"
     patience: int = 3
-    learning_rate: float = 0.001
+    learning_rate: float | Literal["auto"] = "auto"
     batch: int | Literal["auto"] = "auto"
+
+
+class TextEncoderRetriever(Section, frozen=True, tag_field="kind", tag="text_encoder"):
+    """`kind = "text_encoder"`: items by their texts, learned from what is read in one session.
+
+    Neighbours in a session (`prepare.session_gap`) and clicked answers of `[data.queries]` belong
+    together; documents of other users' sessions do not. Keys at `auto` are set by rule.
+
+    Attributes:
+        model: `static` (vectors of subwords, learned from this catalogue and log alone), or the
+            name or folder of a Sentence-Transformers model to fine-tune, such as
+            `microsoft/Multilingual-MiniLM-L12-H384` (needs `shortlist[text]`).
+        text: columns that an item's text is made of, text or keywords; empty for all columns of
+            text.
+        similarity: what training, its evaluation and the index measure: `dot` products, or
+            `cosine` (vectors then have length 1).
+        length: how many tokens of a text are read.
+        window: documents up to so many events apart in a session belong together.
+        temperature: similarities are divided by this in the loss.
+        hard: negatives of each document that are among the nearest to it, beside those of its
+            batch.
+        epochs: at most how many passes over the pairs; 0 for none.
+        patience: training stops after so many passes without a better nDCG@10 on held-out pairs.
+        learning_rate: at its highest.
+        batch: pairs in a batch.
+        dim: `static` only: length of the vectors.
+        vocabulary: `static` only: at most how many subwords.
+        quantise: models only: whether they serve with 8-bit weights.
+    """
+
+    model: str = "static"
+    text: list[str] = msgspec.field(default_factory=list)
+    similarity: Literal["dot", "cosine"] = "dot"
+    length: int = 128
+    window: int = 1
+    temperature: float | Literal["auto"] = "auto"
+    hard: int = 0
+    epochs: int | Literal["auto"] = "auto"
+    patience: int = 3
+    learning_rate: float | Literal["auto"] = "auto"
+    batch: int | Literal["auto"] = "auto"
+    dim: int | Literal["auto"] = "auto"
+    vocabulary: int | Literal["auto"] = "auto"
+    quantise: bool = False
 
 
 Retriever = (
@@ -258,4 +312,5 @@ Retriever = (
     | GraphFilterRetriever
     | SequenceRetriever
     | TwoTowerRetriever
+    | TextEncoderRetriever
 )

@@ -3,42 +3,62 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping
 
+from shortlist.config.checks import (
+    above_zero,
+    between,
+    distinct,
+    languages,
+    listed,
+    offer,
+    span,
+)
+from shortlist.config.rules_arrange import check_arrange
+from shortlist.config.rules_data import check_events, check_items, check_knowledge, check_quality
+from shortlist.config.rules_experiments import check_experiments
+from shortlist.config.rules_features import check_features
+from shortlist.config.rules_retrievers import check_retrievers
 from shortlist.config.schema import (
     Config,
-    EventsSection,
-    FactorsRetriever,
-    ItemGraphRetriever,
-    ItemsSection,
-    PopularRetriever,
     Section,
-    SequenceRetriever,
-    TransitionsRetriever,
 )
-from shortlist.config.toml import dotted, key_text, value_text
-from shortlist.core.errors import ConfigError, did_you_mean
-from shortlist.core.times import parse_span
+from shortlist.config.toml import dotted, value_text
+from shortlist.core.errors import ConfigError
 
 FLOOR_METRICS = ("ndcg@10", "recall@20", "mrr", "coverage")
+SEARCH_WEIGHTS = ("lexical", "vector", "knowledge", "exact", "popularity", "affinity")
 HISTORY_SCHEMES = ("redis", "rediss", "unix")
-_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 # key: lowest, highest; both allowed.
 _RANGES: dict[str, tuple[float, float]] = {
     "project.seed": (0, 2**63 - 1),
     "prepare.min_item_events": (1, math.inf),
     "prepare.min_user_events": (1, math.inf),
+    "search.confidence": (0, 1),
+    "search.candidates": (1, 10_000),
     "index.at": (1, 10_000),
+    "index.memory": (0, math.inf),
     "ranker.candidates": (1, 10_000),
     "ranker.trees": (1, 10_000),
     "ranker.leaves": (2, 64),
     "ranker.requests": (1, math.inf),
+    "ranker.keep": (1, 10_000),
+    "ranker.interactions": (0, 1_000),
+    "ranker.prior_global": (1e-6, 1e9),
+    "ranker.prior_user": (1e-6, 1e9),
+    "ranker.prior_item": (1e-6, 1e9),
+    "ranker.sweeps": (1, 1_000),
+    "ranker.dim": (1, 1_024),
+    "ranker.reach": (1, 100),
+    "ranker.epochs": (1, 1_000),
     "serve.history_size": (1, 1_000_000),
     "serve.sources": (0, 10_000),
     "serve.filter_cache": (0, math.inf),
     "serve.max_batch": (1, 4_096),
+    "serve.tensorflow_port": (0, 65_535),
+    "serve.tensorflow_k": (1, 10_000),
+    "serve.grpc_port": (0, 65_535),
+    "serve.log_features": (0, 1),
     "evaluate.users": (1, math.inf),
     "evaluate.requests_per_user": (1, math.inf),
     "releases.keep": (1, math.inf),
@@ -50,43 +70,12 @@ _POSITIVE: dict[str, float] = {
     "serve.reload_seconds": 86_400,
 }
 # Keys of [retrievers.NAME], whatever its kind.
-_RETRIEVER_RANGES: dict[str, tuple[float, float]] = {
-    "dim": (1, 4_096),
-    "walks": (1, 10_000),
-    "walk_length": (2, 10_000),
-    "window": (1, 1_000),
-    "negatives": (1, 1_000),
-    "epochs": (1, 10_000),
-    "neighbours": (0, 10_000),
-    "reach": (1, 1_000),
-    "distance": (0, 10),
-    "back": (0, 10),
-    "power": (0, 4),
-    "target_power": (-2, 2),
-    "damping": (0.01, 4),
-    "decay": (0.01, 1),
-    "history": (1, 10_000),
-    "recent": (1, 1_000_000),
-    "nearest": (1, 100_000),
-    "rarity": (0, 4),
-    "length_power": (0, 4),
-    "agreement": (0.1, 4),
-    "regularisation": (0, 1e6),
-    "support": (1, 2_000),
-    "unseen": (0, 100),
-    "frequencies": (0, 4_096),
-    "ideal": (0, 1_000),
-    "blocks": (1, 24),
-    "heads": (1, 64),
-    "dropout": (0, 0.9),
-    "patience": (1, 1_000),
-    "learning_rate": (1e-6, 1),
-    "batch": (1, 1_000_000),
-    "samples": (1, 1_000_000),
-    "temperature": (0.001, 10),
-    "hard": (0, 100),
+_SPANS = {
+    "prepare.session_gap": False,
+    "prepare.holdout": True,
+    "ranker.window": True,
+    "ranker.refresh": False,
 }
-_SPANS = {"prepare.session_gap": False, "prepare.holdout": True, "ranker.window": True}
 
 
 def check_rules(config: Config) -> None:
@@ -99,129 +88,103 @@ def check_rules(config: Config) -> None:
         raise ConfigError('project.name = "" is empty.', remedy="Give the project a name.")
     _check_ranges(config)
     for key, auto in _SPANS.items():
-        _span(key, _lookup(config, key), auto=auto)
-    _check_events(config.data.events)
+        span(key, _lookup(config, key), auto=auto)
+    check_events(config.data.events)
     if config.data.items is not None:
-        _check_items(config.data.items)
-    _check_retrievers(config)
-    for attribute, most in config.arrange.max_per.items():
-        key = dotted(("arrange", "max_per", attribute))
-        _attribute(config, key, attribute)
-        _between(key, most, 1, math.inf)
+        check_items(config.data.items)
+        if config.data.items.quality is not None:
+            check_quality(config.data.items.quality)
+    if config.data.knowledge is not None:
+        check_knowledge(config.data.knowledge)
+    languages(config.text.languages, "text.languages")
+    _check_search(config)
+    check_retrievers(config)
+    _check_ranker(config)
+    check_features(config)
+    check_arrange(config, config.arrange, "arrange")
+    check_experiments(config)
     _check_history(config.serve.history)
+    _check_tensorflow_index(config)
     for metric, floor in config.releases.floor.items():
         key = dotted(("releases", "floor", metric))
         if metric not in FLOOR_METRICS:
             raise ConfigError(
                 f"{key} = {value_text(floor)} names a metric that evaluation does not have.",
-                remedy=_offer(metric, FLOOR_METRICS),
+                remedy=offer(metric, FLOOR_METRICS),
             )
-        _between(key, floor, 0, 1)
+        between(key, floor, 0, 1)
+
+
+def _check_ranker(config: Config) -> None:
+    ranker, events = config.ranker, config.data.events
+    kinds: dict[str, str] = {"kind": ranker.kind}
+    if ranker.kind == "cascade":
+        kinds["second"] = ranker.second
+    for key, kind in kinds.items():
+        if kind == "relational" and config.data.knowledge is None:
+            raise ConfigError(
+                f'ranker.{key} = "relational" reads a knowledge graph, and there is none.',
+                remedy="Name one in [data.knowledge], or choose another kind.",
+            )
+    if (ranker.objective == "multi") != bool(ranker.weights):
+        raise ConfigError(
+            'ranker.weights and ranker.objective = "multi" need each other.',
+            remedy="Set `weights` to what each kind of event counts, or leave both out.",
+        )
+    for kind, weight in ranker.weights.items():
+        key = dotted(("ranker", "weights", kind))
+        between(key, weight, -1e6, 1e6)
+        counting = [name for name, counts in events.weights.items() if counts > 0] or ["event"]
+        if kind not in counting:
+            raise ConfigError(
+                f"{key} = {value_text(weight)} is not a kind of event that counts.",
+                remedy=offer(kind, counting),
+            )
 
 
 def _check_ranges(config: Config) -> None:
     for key, (low, high) in _RANGES.items():
-        _between(key, _lookup(config, key), low, high)
+        between(key, _lookup(config, key), low, high)
     for key, high in _POSITIVE.items():
-        _above_zero(key, _lookup(config, key), high)
+        above_zero(key, _lookup(config, key), high)
 
 
-def _check_events(events: EventsSection) -> None:
-    for name in ("path", "user", "item", "time"):
-        if not getattr(events, name):
+def _check_search(config: Config) -> None:
+    items = config.data.items
+    known = [*items.text, *items.attributes] if items else []
+    for field, weight in config.search.fields.items():
+        key = dotted(("search", "fields", field))
+        if field not in known:
             raise ConfigError(
-                f'data.events.{name} = "" is empty.',
-                remedy="Name the file." if name == "path" else f"Name the column of {name}s.",
+                f"{key} = {weight} names a column that is neither one of data.items.text nor of "
+                "data.items.attributes.",
+                remedy=listed(field, known),
             )
-    _distinct("data.events", {n: getattr(events, n) for n in ("user", "item", "time", "kind")})
-    _span("data.events.lateness", events.lateness, zero=True)
-    for kind, weight in events.weights.items():
-        key = dotted(("data", "events", "weights", kind))
-        _between(key, weight, 0, math.inf)
-        if kind == events.impression and weight > 0:
+        between(key, weight, 1, 100)
+    for name, value in config.search.weights.items():
+        key = dotted(("search", "weights", name))
+        if name not in SEARCH_WEIGHTS:
             raise ConfigError(
-                f"{key} = {value_text(weight)} gives weight to impressions, which never count.",
-                remedy=f"Take it out, or set data.events.impression to another kind "
-                f"(it is {value_text(events.impression)}).",
+                f"{key} = {value} names nothing that search weighs.",
+                remedy=offer(name, SEARCH_WEIGHTS),
             )
-    if not events.weights:
-        return
-    if not events.kind and "event" not in events.weights:
+        between(key, value, 0, 1_000)
+    backend = config.search.backend
+    if backend != "tantivy" and not backend.startswith(("http://", "https://")):
         raise ConfigError(
-            f"data.events.weights = {value_text(events.weights)} but data.events.kind names no "
-            "column, so no event would count.",
-            remedy="Name the column of kinds in data.events.kind, or take the weights out.",
+            f"search.backend = {value_text(backend)} is not a kind of index.",
+            remedy='Write "tantivy" or the address of Milvus, such as "http://localhost:19530".',
         )
-    if not any(events.weights.values()):
-        raise ConfigError(
-            f"data.events.weights = {value_text(events.weights)} lets no event count.",
-            remedy="Give at least one kind a weight above 0.",
-        )
-
-
-def _check_items(items: ItemsSection) -> None:
-    for name in ("path", "id"):
-        if not getattr(items, name):
-            raise ConfigError(
-                f'data.items.{name} = "" is empty.',
-                remedy="Name the file." if name == "path" else "Name the column of item ids.",
-            )
-    for name in ("text", "attributes"):
-        columns: list[str] = getattr(items, name)
-        for number, column in enumerate(columns):
-            if column in columns[:number]:
+    queries = config.data.queries
+    if queries is not None:
+        for name in ("path", "query"):
+            if not getattr(queries, name):
                 raise ConfigError(
-                    f"data.items.{name}[{number}] = {value_text(column)} is there twice.",
-                    remedy="Name each column once.",
+                    f'data.queries.{name} = "" is empty.',
+                    remedy="Name the file." if name == "path" else "Name the column of queries.",
                 )
-    for column in items.text:
-        if column in items.attributes:
-            raise ConfigError(
-                f"data.items.text and data.items.attributes both name {value_text(column)}.",
-                remedy="Keep it as text (for display and search) or as an attribute (to filter "
-                "and rank by).",
-            )
-    for name in ("category", "price"):
-        column = getattr(items, name)
-        if column and column not in items.attributes:
-            raise ConfigError(
-                f"data.items.{name} = {value_text(column)} is not one of data.items.attributes.",
-                remedy=_listed(column, items.attributes),
-            )
-
-
-def _check_retrievers(config: Config) -> None:
-    for name, retriever in config.retrievers.items():
-        path = f"retrievers.{key_text(name)}"
-        if not _NAME.fullmatch(name):
-            raise ConfigError(
-                f"{path} is not a name that a folder of a release can have.",
-                remedy="Use letters, digits, `_` and `-`.",
-            )
-        for key in retriever.__struct_fields__:
-            if key in _RETRIEVER_RANGES and getattr(retriever, key) != "auto":
-                _between(f"{path}.{key}", getattr(retriever, key), *_RETRIEVER_RANGES[key])
-        if isinstance(retriever, ItemGraphRetriever):
-            _between(f"{path}.neighbours", retriever.neighbours, 1, 10_000)
-        if isinstance(retriever, FactorsRetriever):
-            _between(f"{path}.dim", retriever.dim, 1, 128)
-        if isinstance(retriever, SequenceRetriever):
-            _check_heads(path, retriever)
-        if isinstance(retriever, TransitionsRetriever) and retriever.half_life != "none":
-            _span(f"{path}.half_life", retriever.half_life, auto=True)
-        if isinstance(retriever, PopularRetriever):
-            _span(f"{path}.half_life", retriever.half_life)
-            if retriever.segment:
-                _attribute(config, f"{path}.segment", retriever.segment, value=True)
-
-
-def _check_heads(path: str, retriever: SequenceRetriever) -> None:
-    dim, heads = retriever.dim, retriever.heads
-    if heads != "auto" and (dim == "auto" or dim % heads):
-        raise ConfigError(
-            f"{path}.heads = {heads} does not divide {path}.dim = {value_text(dim)}.",
-            remedy="Set both, so that it does, or leave heads at auto.",
-        )
+        columns = {name: getattr(queries, name) for name in ("query", "item", "user", "time")}
+        distinct("data.queries", columns)
 
 
 def _check_history(history: str) -> None:
@@ -231,31 +194,17 @@ def _check_history(history: str) -> None:
     known = ["sqlite", *(f"{scheme}://" for scheme in HISTORY_SCHEMES)]
     raise ConfigError(
         f"serve.history = {value_text(history)} is not a kind of store.",
-        remedy=f'{_offer(scheme + colon, known)} Write "sqlite" or "redis://host:6379/0".',
+        remedy=f'{offer(scheme + colon, known)} Write "sqlite" or "redis://host:6379/0".',
     )
 
 
-def _attribute(config: Config, key: str, attribute: str, *, value: bool = False) -> None:
-    said = f"{key} = {value_text(attribute)}" if value else key
-    if config.data.items is None:
+def _check_tensorflow_index(config: Config) -> None:
+    name, known = config.serve.tensorflow_index, config.retrievers
+    if name and known and name not in known:  # without a table, training chooses retrievers
         raise ConfigError(
-            f"{said} names an attribute, but there is no catalogue to have any.",
-            remedy="Add [data.items] with its attributes.",
+            f"serve.tensorflow_index = {value_text(name)} is not a retriever.",
+            remedy=offer(name, [*known]),
         )
-    if attribute not in config.data.items.attributes:
-        raise ConfigError(
-            f"{said} names an attribute that is not one of data.items.attributes.",
-            remedy=_listed(attribute, config.data.items.attributes),
-        )
-
-
-def _listed(column: str, attributes: list[str]) -> str:
-    near = did_you_mean(column, attributes)
-    return f"{near} Otherwise add {value_text(column)} to data.items.attributes.".strip()
-
-
-def _offer(name: str, known: tuple[str, ...] | list[str]) -> str:
-    return did_you_mean(name, known)
 
 
 def _lookup(config: Config, key: str) -> float | str:
@@ -265,53 +214,3 @@ def _lookup(config: Config, key: str) -> float | str:
         value = getattr(value, part)
     assert isinstance(value, int | float | str)
     return value
-
-
-def _between(key: str, value: object, low: float, high: float) -> None:
-    assert isinstance(value, int | float)
-    # Written so that NaN fails too; no key means anything at infinity.
-    if not (low <= value <= high and math.isfinite(value)):
-        allowed = f"from {low:,} to {high:,}" if math.isfinite(high) else f"{low:,} or more"
-        _out_of_range(key, value, allowed)
-
-
-def _above_zero(key: str, value: object, high: float) -> None:
-    assert isinstance(value, int | float)
-    if not 0 < value <= high:
-        _out_of_range(key, value, f"above 0 and at most {high:,}")
-
-
-def _out_of_range(key: str, value: float, allowed: str) -> None:
-    raise ConfigError(
-        f"{key} = {value_text(value)} is out of range.", remedy=f"It must be {allowed}."
-    )
-
-
-def _span(key: str, text: object, *, auto: bool = False, zero: bool = False) -> None:
-    if auto and text == "auto":
-        return
-    try:
-        span = parse_span(str(text))
-    except ValueError:
-        raise ConfigError(
-            f"{key} = {value_text(text)} is not a span of time.",
-            remedy='Write a number and one of s, m, h, d, w, such as "30m" or "7d"'
-            + (', or "auto".' if auto else "."),
-        ) from None
-    if span <= 0 and not zero:
-        raise ConfigError(
-            f"{key} = {value_text(text)} is no time at all.", remedy='Write a span such as "7d".'
-        )
-
-
-def _distinct(table: str, columns: Mapping[str, str]) -> None:
-    """Two roles may not be played by one column."""
-    roles: dict[str, str] = {}
-    for role, column in columns.items():
-        if column and column in roles:
-            raise ConfigError(
-                f"{table}.{roles[column]} and {table}.{role} both name the column "
-                f"{value_text(column)}.",
-                remedy="Name the column of each.",
-            )
-        roles[column] = role

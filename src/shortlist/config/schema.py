@@ -10,6 +10,9 @@ from typing import Literal
 
 import msgspec
 
+from shortlist.config.arrange import ArrangeSection
+from shortlist.config.experiments import ExperimentSection
+from shortlist.config.features import FeatureOrSwitch, FeatureSection
 from shortlist.config.retrievers import (
     FactorsRetriever,
     GraphFilterRetriever,
@@ -19,8 +22,15 @@ from shortlist.config.retrievers import (
     PopularRetriever,
     Retriever,
     SequenceRetriever,
+    TextEncoderRetriever,
     TransitionsRetriever,
     TwoTowerRetriever,
+)
+from shortlist.config.search import (
+    KnowledgeSection,
+    QueriesSection,
+    SearchSection,
+    TextSection,
 )
 from shortlist.config.section import Section
 
@@ -31,21 +41,28 @@ __all__ = [
     "EvaluateSection",
     "EventsSection",
     "FactorsRetriever",
+    "FeatureSection",
     "GraphFilterRetriever",
     "IndexSection",
     "ItemGraphRetriever",
     "ItemsSection",
+    "KnowledgeSection",
     "LinearRetriever",
     "NeighboursRetriever",
     "PopularRetriever",
     "PrepareSection",
     "ProjectSection",
+    "QualitySection",
+    "QueriesSection",
     "RankerSection",
     "ReleasesSection",
     "Retriever",
+    "SearchSection",
     "Section",
     "SequenceRetriever",
     "ServeSection",
+    "TextEncoderRetriever",
+    "TextSection",
     "TransitionsRetriever",
     "TwoTowerRetriever",
 ]
@@ -99,6 +116,30 @@ class EventsSection(Section, frozen=True):
     lateness: str = "2d"
 
 
+class QualitySection(Section, frozen=True):
+    """`[data.items.quality]`: which items are fit to be shown; others are left out, and counted.
+
+    Attributes:
+        min_length: characters that the texts of an item have together at least.
+        max_length: and at most; 0 for no limit.
+        languages: ISO 639-1 codes of the languages that texts may be in; empty for any.
+        duplicates: an item goes whose text is like that of an item before it: the share of equal
+            pieces of four characters (Jaccard) from which on it is, about; 0 for none.
+        blocked: words and phrases that a text may not have.
+        blocklists: files of more of them, one on a line.
+        rule: a function `module:function` that is given an item's columns as a dictionary and says
+            whether it stays; the module is a file in the project folder, or installed.
+    """
+
+    min_length: int = 0
+    max_length: int = 0
+    languages: list[str] = msgspec.field(default_factory=list)
+    duplicates: float = 0.0
+    blocked: list[str] = msgspec.field(default_factory=list)
+    blocklists: list[str] = msgspec.field(default_factory=list)
+    rule: str = ""
+
+
 class ItemsSection(Section, frozen=True):
     """`[data.items]`: the catalogue.
 
@@ -114,6 +155,7 @@ class ItemsSection(Section, frozen=True):
         price: the number attribute that is a price. Empty: none.
         available: a boolean column; items where it is false are never shown. Empty: all are.
         expires: a time column; items are never shown from then on. Empty: none expires.
+        quality: which items are fit to be shown; without the table all are.
     """
 
     path: str
@@ -125,6 +167,7 @@ class ItemsSection(Section, frozen=True):
     price: str = ""
     available: str = ""
     expires: str = ""
+    quality: QualitySection | None = None
 
 
 class DataSection(Section, frozen=True):
@@ -132,6 +175,8 @@ class DataSection(Section, frozen=True):
 
     events: EventsSection
     items: ItemsSection | None = None
+    knowledge: KnowledgeSection | None = None
+    queries: QueriesSection | None = None
 
 
 class PrepareSection(Section, frozen=True):
@@ -156,22 +201,35 @@ class IndexSection(Section, frozen=True):
     """`[index]`
 
     Attributes:
-        kind: `exact`, `ivf`, or `auto` (exact up to 50,000 vectors).
-        recall: the recall that `ivf` is tuned to reach against `exact`.
+        kind: `exact`, `ivf`, `hnsw`, `scann` (needs `pip install shortlist[scann]`), or `auto`:
+            exact up to 50,000 vectors, else ivf; within `memory`.
+        recall: the recall that all kinds but `exact` are tuned to reach against it.
         at: the number of neighbours that the recall is measured at.
+        memory: at most so many megabytes for one index; 0 for no limit.
+        codes: how `ivf` shortens vectors: `pq`, `rabitq`, `sq8` or `sq4`.
     """
 
-    kind: Literal["auto", "exact", "ivf"] = "auto"
+    kind: Literal["auto", "exact", "ivf", "hnsw", "scann"] = "auto"
     recall: float = 0.95
     at: int = 100
+    memory: int = 0
+    codes: Literal["pq", "rabitq", "sq8", "sq4"] = "pq"
 
 
 class RankerSection(Section, frozen=True):
     """`[ranker]`
 
     Attributes:
-        kind: `boosted` (LightGBM trees) or `none` (candidates stay in fused retrieval order).
-        objective: `lambdarank` or `binary`.
+        kind: `boosted` (trees), `cascade` (trees over all candidates, `second` over the best
+            `keep` of them), `glmix` (trees, then global, per-user and per-item coefficients),
+            `attention` (a neural network over the user's history; needs the extra `deep`),
+            `relational` (the same and `[data.knowledge]`), or `none` (candidates stay in fused
+            retrieval order).
+        library: what boosted trees are trained by: `lightgbm` or `xgboost`.
+        objective: `lambdarank`, `binary`, or `multi` (a log loss for every kind of `weights`).
+        weights: what each kind of event counts for `multi`, as `{ click = 1.0, purchase = 4.0 }`.
+        calibration: how scores become probabilities: `platt`, `isotonic`, or `none` (they do
+            not).
         candidates: how many candidates are ranked.
         window: the newest part of the training log that training rows come from: a span, or
             `auto` (by the rule of `prepare.holdout`).
@@ -179,28 +237,43 @@ class RankerSection(Section, frozen=True):
         leaves: leaves of a tree, at most 64.
         learning_rate: shrinkage.
         requests: at most how many requests training rows are made from.
+        keep: how many candidates the second stage of `cascade` looks at.
+        second: the second stage of `cascade`.
+        interactions: how many trees of the first model `glmix` makes interactions of.
+        prior_global: of `glmix`: how strongly coefficients for everybody are drawn to 0 (the
+            inverse of their prior variance).
+        prior_user: the same, of users.
+        prior_item: the same, of items.
+        sweeps: at most how often `glmix` goes through its three levels.
+        refresh: how old the first model of `glmix` may grow before it is trained again; until
+            then a training starts from the coefficients of the release that serves.
+        dim: of `attention` and `relational`: components of an embedding.
+        reach: of both: how many of the newest items of a history are looked at.
+        epochs: of both: at most how often training goes through its rows.
     """
 
-    kind: Literal["boosted", "none"] = "boosted"
-    objective: Literal["lambdarank", "binary"] = "lambdarank"
+    kind: Literal["boosted", "cascade", "glmix", "attention", "relational", "none"] = "boosted"
+    library: Literal["lightgbm", "xgboost"] = "lightgbm"
+    objective: Literal["lambdarank", "binary", "multi"] = "lambdarank"
+    weights: dict[str, float] = msgspec.field(default_factory=dict)
+    calibration: Literal["none", "platt", "isotonic"] = "none"
     candidates: int = 500
     window: str = "auto"
     trees: int = 300
     leaves: int = 31
     learning_rate: float = 0.05
     requests: int = 20_000
-
-
-class ArrangeSection(Section, frozen=True):
-    """`[arrange]`
-
-    Attributes:
-        seen: whether items of the user's own history may be shown.
-        max_per: at most this many items of one value of a keyword attribute in a list.
-    """
-
-    seen: bool = False
-    max_per: dict[str, int] = msgspec.field(default_factory=dict)
+    keep: int = 200
+    second: Literal["boosted", "glmix", "attention", "relational"] = "glmix"
+    interactions: int = 50
+    prior_global: float = 10.0
+    prior_user: float = 100.0
+    prior_item: float = 100.0
+    sweeps: int = 10
+    refresh: str = "7d"
+    dim: int = 16
+    reach: int = 30
+    epochs: int = 10
 
 
 class ServeSection(Section, frozen=True):
@@ -215,6 +288,14 @@ class ServeSection(Section, frozen=True):
         log_impressions: whether answers are logged as impression events, which training uses.
         reload_seconds: how often a server looks for a new release.
         max_batch: at most how many waiting requests are answered together.
+        tensorflow_port: a port beside the main one for clients of TensorFlow Serving; 0 for none
+            (its routes are on the main port in any case).
+        tensorflow_k: how many neighbours an index gives to a client of TensorFlow Serving.
+        tensorflow_index: the retriever whose vectors are the servable `index`; empty for the first
+            that has any.
+        grpc_port: the port of the gRPC services; 0 for none. Needs `shortlist[grpc]`.
+        log_features: the share of answers whose features are logged, to compare them with what
+            training computes (`shortlist features --skew`).
     """
 
     history: str = "sqlite"
@@ -224,6 +305,11 @@ class ServeSection(Section, frozen=True):
     log_impressions: bool = True
     reload_seconds: float = 1.0
     max_batch: int = 16
+    tensorflow_port: int = 0
+    tensorflow_k: int = 100
+    tensorflow_index: str = ""
+    grpc_port: int = 0
+    log_features: float = 0.0
 
 
 class EvaluateSection(Section, frozen=True):
@@ -257,10 +343,14 @@ class Config(Section, frozen=True):
     project: ProjectSection
     data: DataSection
     prepare: PrepareSection = PrepareSection()
+    text: TextSection = TextSection()
+    search: SearchSection = SearchSection()
     index: IndexSection = IndexSection()
     retrievers: dict[str, Retriever] = msgspec.field(default_factory=dict)
+    features: dict[str, FeatureOrSwitch] = msgspec.field(default_factory=dict)
     ranker: RankerSection = RankerSection()
     arrange: ArrangeSection = ArrangeSection()
+    experiments: dict[str, ExperimentSection] = msgspec.field(default_factory=dict)
     serve: ServeSection = ServeSection()
     evaluate: EvaluateSection = EvaluateSection()
     releases: ReleasesSection = ReleasesSection()

@@ -21,14 +21,18 @@ from shortlist.config.schema import (
     PrepareSection,
     RankerSection,
     ReleasesSection,
+    SearchSection,
     Section,
     ServeSection,
+    TextSection,
 )
 from shortlist.config.toml import comment_text, value_text
 
 _OPTIONAL: list[tuple[str, type[Section]]] = [
     ("prepare", PrepareSection),
     ("index", IndexSection),
+    ("text", TextSection),
+    ("search", SearchSection),
     ("ranker", RankerSection),
     ("arrange", ArrangeSection),
     ("serve", ServeSection),
@@ -78,12 +82,12 @@ def write_toml(
             f"path = {value_text(project_path(items, folder))}",
             *_guessed("data.items", ItemsSection, guess),
         ]
-    for table, section in _OPTIONAL[:2]:
+    for table, section in _OPTIONAL[:4]:
         lines += ["", f"[{table}]", *_defaults(section)]
     lines += ["", *_RETRIEVERS]
     for kind, section in RETRIEVERS.items():
         lines += [f"# [retrievers.{kind}]", *_defaults(section), ""]
-    for table, section in _OPTIONAL[2:]:
+    for table, section in _OPTIONAL[4:]:
         lines += [f"[{table}]", *_defaults(section), ""]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -106,7 +110,7 @@ def project_path(path: str, folder: Path) -> str:
 def _guessed(table: str, section: type[Section], guess: Guess) -> Iterator[str]:
     meanings = describe(section)
     for field in msgspec.structs.fields(section):
-        if field.name == "path":
+        if field.name == "path" or field.default is None:  # a table of its own
             continue
         key = f"{table}.{field.name}"
         for doubt in guess.doubts:
@@ -122,6 +126,8 @@ def _guessed(table: str, section: type[Section], guess: Guess) -> Iterator[str]:
 def _defaults(section: type[Section]) -> Iterator[str]:
     meanings = describe(section)
     for field in msgspec.structs.fields(section):
+        if field.default is None:  # a table of its own
+            continue
         yield _default(field.name, field.default, field.default_factory, meanings)
 
 

@@ -28,6 +28,11 @@ def full(n: int) -> Bitmap:
     return pack(np.ones(n, np.bool_))
 
 
+def held(bitmap: Bitmap, rows: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Which of some rows are set, `bool[n]`; all are of the bitmap's length."""
+    return np.asarray((bitmap[rows >> 3] >> (rows & 7)) & 1, np.bool_)
+
+
 def rows_of(bitmap: Bitmap, n: int) -> NDArray[np.int32]:
     """The set rows, ascending, `int32[count]`."""
     return np.flatnonzero(unpack(bitmap, n)).astype(np.int32)
@@ -47,7 +52,7 @@ def count(bitmap: Bitmap) -> int:
 
 @kernel
 def clear_rows(bitmap: Bitmap, rows: NDArray[np.int32]) -> None:
-    """Unset rows in place; negative rows are passed over."""
+    """Unset rows in place; negative rows and those past the end are passed over."""
     for row in rows:
-        if row >= 0:
+        if 0 <= row < 8 * len(bitmap):
             bitmap[row >> 3] &= np.uint8(~(1 << (row & 7)) & 0xFF)

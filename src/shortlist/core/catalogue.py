@@ -30,6 +30,7 @@ from shortlist.core.vocabulary import Vocabulary, open_array
 ColumnKind = Literal["number", "time", "keyword", "keywords", "text"]
 NO_TIME = np.iinfo(np.int64).min
 Value = float | int | str | list[str] | None
+_TAKEN = "taken.json"
 
 
 @dataclass(frozen=True)
@@ -130,12 +131,14 @@ class Catalogue:
             unavailable. What is hidden while serving lives in the availability store instead.
         expires: `int64[n]`, the instant from which an item may no longer be shown; the largest
             int64 where it never expires.
+        taken: of the items written while serving, the number of the last write that is in here.
     """
 
     vocabulary: Vocabulary
     columns: Mapping[str, Column]
     available: NDArray[np.bool_]
     expires: NDArray[np.int64]
+    taken: int = 0
 
     def __len__(self) -> int:
         return len(self.vocabulary)
@@ -177,6 +180,8 @@ class Catalogue:
                 }
             )
         (folder / "columns.json").write_text(json.dumps(described))
+        if self.taken:
+            (folder / _TAKEN).write_text(json.dumps(self.taken))
 
     @classmethod
     def load(cls, folder: Path) -> Catalogue:
@@ -193,4 +198,5 @@ class Catalogue:
             columns,
             open_array(folder / "available.npy").view(np.bool_),
             open_array(folder / "expires.npy").astype(np.int64, copy=False),
+            json.loads((folder / _TAKEN).read_text()) if (folder / _TAKEN).exists() else 0,
         )

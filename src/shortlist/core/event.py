@@ -15,6 +15,9 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
         kind: what happened.
         position: where in the answer the item was shown, counted from 0.
         request: the id of the answer that it was shown in.
+        propensity: of an impression: the chance that it was shown there, where places are drawn
+            by lot.
+        variants: of an impression: experiment → the variant that the user had.
     """
 
     user: str
@@ -23,3 +26,5 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     kind: str = "event"
     position: int | None = None
     request: str = ""
+    propensity: float | None = None
+    variants: dict[str, str] | None = None

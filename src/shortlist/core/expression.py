@@ -146,7 +146,7 @@ def _contains(leaf: Compare | Member | Like | Contains, column: Column) -> Flags
         kind = "a list" if column.kind == "keywords" else f"a {column.kind}"
         use = "array_contains" if column.kind == "keywords" else "== or in"
         raise _unfit(leaf.column, kind, f"Use {use} with it.")
-    codes = [column.code(_term(value)) for value in leaf.values]
+    codes = [column.code(term_of(value)) for value in leaf.values]
     found = [_has_code(column.arrays["offsets"], column.arrays["codes"], code) for code in codes]
     combine = np.logical_and if leaf.every else np.logical_or
     return np.asarray(combine.reduce(found))
@@ -166,9 +166,9 @@ def _by_term(leaf: Compare | Member | Like | Contains, column: Column) -> Flags:
     """Decide each distinct term, then look codes up; -1 falls on the last decision, False."""
     match leaf:
         case Compare(_, op, value):
-            decide = [COMPARE[op](term, _term(value)) for term in column.terms]
+            decide = [COMPARE[op](term, term_of(value)) for term in column.terms]
         case Member(_, values):
-            wanted = {_term(value) for value in values}
+            wanted = {term_of(value) for value in values}
             decide = [term in wanted for term in column.terms]
         case Like(_, pattern):
             form = re.compile(_like(pattern), re.DOTALL)
@@ -182,16 +182,17 @@ def _by_number(leaf: Compare | Member | Like | Contains, column: Column) -> Flag
     values = column.arrays["values"]
     match leaf:
         case Compare(name, op, value):
-            flags = COMPARE[op](values, _number(name, value, column))
+            flags = COMPARE[op](values, number_of(name, value, column))
         case Member(name, options):
-            flags = np.isin(values, [_number(name, value, column) for value in options])
+            flags = np.isin(values, [number_of(name, value, column) for value in options])
         case _:
             raise _unfit(leaf.column, f"a {column.kind}", "Compare it with numbers.")
     present = ~np.isnan(values) if column.kind == "number" else values != NO_TIME
     return np.asarray(flags & present)
 
 
-def _term(value: Literal) -> str:
+def term_of(value: Literal) -> str:
+    """The keyword that a literal stands for."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
@@ -199,7 +200,12 @@ def _term(value: Literal) -> str:
     return value
 
 
-def _number(name: str, value: Literal, column: Column) -> float | int:
+def number_of(name: str, value: Literal, column: Column) -> float | int:
+    """The number that a literal stands for in a number or time column.
+
+    Raises:
+        RequestError: it is not a number, nor ISO 8601 text of a time.
+    """
     if column.kind == "time" and isinstance(value, str):
         try:
             moment = datetime.fromisoformat(value)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from xxhash import xxh64_intdigest
+from xxhash import xxh32_intdigest, xxh64_intdigest
 
 from shortlist.core.jit import kernel
 
@@ -29,6 +29,11 @@ def decode(data: bytes) -> str:
 def item_key(id: str) -> int:
     """The key of one id."""
     return xxh64_intdigest(encode(id))
+
+
+def kind_code(kind: str) -> int:
+    """A stable 32-bit code of an event kind (XXH32), the same under every configuration."""
+    return xxh32_intdigest(kind.encode())
 
 
 def item_keys(ids: Sequence[str]) -> NDArray[np.uint64]:

@@ -84,11 +84,16 @@ class Shortlist:
 
     Attributes:
         ids: item ids.
-        scores: `float32[n]`, the ranker's score (or the fused retrieval score without a ranker).
+        scores: `float32[n]`, the ranker's score, or the probability that it means where the
+            release calibrates it; the fused retrieval score without a ranker.
         rows: `int32[n]` catalogue rows.
         release: the id of the release that answered.
         request: a unique id of this answer; impressions are logged under it.
-        explain: per item the sources and features, when the request asked for it.
+        explain: per item the sources, features and largest contributions to its score, and what
+            the rules of `[arrange]` did, when the request asked for it.
+        propensities: `float32[n]`, the chance that each item was shown at its place, where places
+            are drawn by lot; None where none are.
+        variants: experiment → the variant that the user has.
     """
 
     ids: list[str]
@@ -97,6 +102,8 @@ class Shortlist:
     release: str
     request: str
     explain: list[dict[str, Mapping[str, float]]] = field(default_factory=list)
+    propensities: NDArray[np.float32] | None = None
+    variants: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -129,6 +136,10 @@ class Pipeline(Protocol):
 
     def retrieve(self, requests: Sequence[Request]) -> list[Candidates]:
         """Candidates of each request, before ranking."""
+        ...
+
+    def fused(self, requests: Sequence[Request]) -> list[tuple[Candidates, NDArray[np.float32]]]:
+        """Candidates of each request in fused order, and their fused scores, `float32[n]`."""
         ...
 
     def weigh(self, requests: Sequence[Request]) -> list[Weighed]:

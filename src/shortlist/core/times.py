@@ -33,6 +33,17 @@ def parse_span(text: str) -> int:
     return int(float(match[1]) * _UNITS[match[2]])
 
 
+def parse_instant(text: str) -> int:
+    """Microseconds since the epoch of ISO 8601 text; UTC where it names no offset.
+
+    Raises:
+        ValueError: the text is not one.
+    """
+    moment = datetime.fromisoformat(text)
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return round(aware.timestamp() * SECOND)
+
+
 def iso(instant: int) -> str:
     """An instant as ISO 8601 text in UTC, to the second."""
     return datetime.fromtimestamp(instant / SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,7 +1,7 @@
 """Features: one object with both sides, as-of join offline and lookup online."""
 
 from shortlist.features.contract import HISTORY, AsOf, Feature, View
-from shortlist.features.sets import FeatureSet, default_features, feature_set
+from shortlist.features.sets import FeatureSet, default_features, feature_set, with_declared
 from shortlist.features.statistics import ItemStatistics, floor_hour
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "default_features",
     "feature_set",
     "floor_hour",
+    "with_declared",
 ]

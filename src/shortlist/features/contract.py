@@ -7,7 +7,8 @@ one request's candidates. Both see only what happened strictly before the reques
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -17,6 +18,8 @@ from shortlist.core.catalogue import Catalogue
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+
+    from shortlist.features.counters import Counter
 
 HISTORY = 100
 """User features look at this many of the user's newest interactions."""
@@ -35,8 +38,12 @@ class View:
         history_times: `int64[h]`, their times.
         scores: source name → `float32[n]`, as in `core.Candidates`.
         ranks: source name → `float32[n]`, as in `core.Candidates`.
+        fused: `float32[n]`, the fused scores; candidates are in their order, best first.
         catalogue: the release's items.
         items: item columns as of the start of `now`'s hour, name → `float32[items]`.
+        history_kinds: `uint32[h]`, their kinds (`core.keys.kind_code`); empty where no declared
+            feature asks.
+        counters: of the declared features over everybody's events; empty without any.
     """
 
     now: int
@@ -45,8 +52,11 @@ class View:
     history_times: NDArray[np.int64]
     scores: dict[str, NDArray[np.float32]]
     ranks: dict[str, NDArray[np.float32]]
+    fused: NDArray[np.float32]
     catalogue: Catalogue
     items: dict[str, NDArray[np.float32]]
+    history_kinds: NDArray[np.uint32] = field(default_factory=lambda: np.empty(0, np.uint32))
+    counters: Mapping[str, Counter] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,9 +64,11 @@ class AsOf:
     """What the offline side joins.
 
     Attributes:
-        log: interactions: user, item (rows), time.
+        log: interactions: user, item (rows), time; where features are declared also kind (int64,
+            `core.keys.kind_code`) and weight.
         requests: request (int64), user (row), time; one line per request.
-        candidates: request, item, and `score:<source>`, `rank:<source>`; one line per candidate.
+        candidates: request, item, `score:<source>`, `rank:<source>`, and `fused`, `fused_rank`,
+            `fused_gap`; one line per candidate.
         catalogue: item (row) and one column `attribute:<name>` per attribute that a feature
             needs: numbers as floats, keywords as their codes, lists of keywords as arrays of
             codes; null where missing.

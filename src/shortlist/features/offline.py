@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.core.catalogue import Catalogue
+from shortlist.core.catalogue import NO_TIME, Catalogue
+from shortlist.features.aggregates import aggregates
 from shortlist.features.contract import AsOf, Feature
+from shortlist.features.declared import Aggregate, Cross
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -26,24 +28,46 @@ def join(features: Sequence[Feature], at: AsOf) -> ir.Table:
         candidate, without nulls.
     """
     families: dict[Any, tuple[ir.Table, list[str]]] = {}
-    for feature in features:
-        table = feature.offline(at)
-        families.setdefault(table.op(), (table, []))[1].append(feature.name)
+    crosses = [feature for feature in features if isinstance(feature, Cross)]
+    plain = [feature for feature in features if not isinstance(feature, Cross)]
+    for feature in plain:
+        if not isinstance(feature, Aggregate):
+            table = feature.offline(at)
+            families.setdefault(table.op(), (table, []))[1].append(feature.name)
+    declared = aggregates([feature for feature in plain if isinstance(feature, Aggregate)], at)
     joined = at.candidates.select(*KEYS)
-    for table, names in families.values():
+    for table, names in [*families.values(), *declared]:
         keys = [key for key in KEYS if key in table.columns]
         joined = joined.left_join(table.select(*keys, *names), keys, rname="{name}_right")
         joined = joined.drop(*(f"{key}_right" for key in keys))
-    return joined.select(
+    joined = joined.select(
         *KEYS,
         **{
             feature.name: joined[feature.name]
             .cast("float64")
             .fill_null(feature.default)
             .cast("float32")
-            for feature in features
+            for feature in plain
         },
     )
+    crossed = {cross.name: _cross(cross, joined) for cross in crosses}
+    return joined.mutate(**crossed).select(*KEYS, *(feature.name for feature in features))
+
+
+def _cross(cross: Cross, joined: ir.Table) -> ir.Value:
+    """Two joined columns as one."""
+    import ibis
+
+    a, b = (joined[name].cast("float64") for name in (cross.left, cross.right))
+    match cross.how:
+        case "product":
+            made = a * b
+        case "ratio":
+            made = a / b.nullif(0.0)
+        case _:
+            made = a - b
+    # beyond float32 there is no such number
+    return ibis.ifelse(made.abs() < 3.4e38, made, None).fill_null(cross.default).cast("float32")
 
 
 def matrix(
@@ -81,6 +105,9 @@ def catalogue_table(catalogue: Catalogue, attributes: Sequence[str]) -> pa.Table
                 )
             case "number":
                 values = pa.array(np.asarray(arrays["values"]), from_pandas=True)
+            case "time":
+                instants = np.asarray(arrays["values"])
+                values = pa.array(instants, mask=instants == NO_TIME)
             case kind:
                 raise AssertionError(f"no feature reads {kind} columns")
         columns[f"attribute:{name}"] = values

@@ -1,4 +1,4 @@
-"""What retrieval said about a candidate: each source's score and rank, and how many found it."""
+"""What retrieval said about a candidate: each source's score and rank, and what they make fused."""
 
 from __future__ import annotations
 
@@ -74,6 +74,54 @@ class SourceCount:
         out.fill(0.0)
         for ranks in view.ranks.values():
             out += ranks > 0
+
+
+@dataclass(frozen=True)
+class Fused:
+    """`fused`: the fused score, by which candidates are in order before ranking."""
+
+    name: str = "fused"
+    default: float = 0.0
+
+    def offline(self, at: AsOf) -> ir.Table:
+        """(request, item) with every retrieval column."""
+        return retrieval(at)
+
+    def online(self, view: View, out: NDArray[np.float32]) -> None:
+        """Copy the fused scores."""
+        out[:] = view.fused
+
+
+@dataclass(frozen=True)
+class FusedRank:
+    """`fused_rank`: 1 / (place + 1) in fused order, 0 where retrieval did not return the item."""
+
+    name: str = "fused_rank"
+    default: float = 0.0
+
+    def offline(self, at: AsOf) -> ir.Table:
+        """(request, item) with every retrieval column."""
+        return retrieval(at)
+
+    def online(self, view: View, out: NDArray[np.float32]) -> None:
+        """Candidates are in fused order."""
+        np.divide(1, np.arange(1, len(out) + 1), out=out, casting="same_kind")
+
+
+@dataclass(frozen=True)
+class FusedGap:
+    """`fused_gap`: how far the fused score is below that of the first candidate, at most 0."""
+
+    name: str = "fused_gap"
+    default: float = 0.0
+
+    def offline(self, at: AsOf) -> ir.Table:
+        """(request, item) with every retrieval column."""
+        return retrieval(at)
+
+    def online(self, view: View, out: NDArray[np.float32]) -> None:
+        """Fused scores descend."""
+        out[:] = view.fused - view.fused[:1] if len(out) else 0.0
 
 
 def retrieval(at: AsOf) -> ir.Table:

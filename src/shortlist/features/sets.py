@@ -9,12 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.core.catalogue import ColumnKind
-from shortlist.core.errors import ReleaseError, did_you_mean
+from shortlist.core.errors import ConfigError, ReleaseError, did_you_mean
 from shortlist.features.clock import HourOfDay, Weekday
 from shortlist.features.contract import AsOf, Feature, View
+from shortlist.features.declared import Aggregate, Cross, Declared
 from shortlist.features.items import ITEM_DEFAULTS, ItemStatistic
 from shortlist.features.prices import LogPrice, RelativePrice
-from shortlist.features.retrieval import SourceCount, SourceRank, SourceScore
+from shortlist.features.retrieval import (
+    Fused,
+    FusedGap,
+    FusedRank,
+    SourceCount,
+    SourceRank,
+    SourceScore,
+)
 from shortlist.features.tastes import Affinity, AffinityIdle
 from shortlist.features.users import ACTIVITY, UserActivity, UserIdle, UserItem
 
@@ -38,13 +46,32 @@ class FeatureSet:
     @property
     def attributes(self) -> list[str]:
         """The catalogue attributes that the features read, each once."""
-        read = (getattr(feature, "attribute", None) for feature in self.features)
-        return list(dict.fromkeys(name for name in read if name is not None))
+        named: list[str] = []
+        for feature in self.features:
+            if isinstance(feature, Aggregate):
+                named += feature.attributes
+            elif (attribute := getattr(feature, "attribute", None)) is not None:
+                named.append(attribute)
+        return list(dict.fromkeys(named))
+
+    @property
+    def counted(self) -> list[Aggregate]:
+        """The declared features over everybody's events, which a release holds series of."""
+        return [
+            feature
+            for feature in self.features
+            if isinstance(feature, Aggregate) and not feature.by_user
+        ]
 
     def online(self, view: View, out: NDArray[np.float32]) -> None:
         """Write every column of one request's candidates into `out`, `float32[f, n]`."""
         for feature, column in zip(self.features, out, strict=True):
-            feature.online(view, column)
+            if not isinstance(feature, Cross):
+                feature.online(view, column)
+        for feature, column in zip(self.features, out, strict=True):
+            if isinstance(feature, Cross):
+                left, right = (self.names.index(name) for name in (feature.left, feature.right))
+                feature.combine(out[left], out[right], column)
 
     def join(self, at: AsOf) -> ir.Table:
         """See `features.offline.join`."""
@@ -84,22 +111,57 @@ def default_features(
         names += [f"price:{price}", f"price_relative:{price}"]
     names += [f"score:{source}" for source in sources]
     names += [f"rank:{source}" for source in sources]
-    names += [SourceCount().name, HourOfDay().name, Weekday().name]
+    names += [SourceCount().name, Fused().name, FusedRank().name, FusedGap().name]
+    names += [HourOfDay().name, Weekday().name]
     return feature_set(names, kinds)
 
 
-def feature_set(names: Sequence[str], kinds: Mapping[str, ColumnKind]) -> FeatureSet:
+def with_declared(features: FeatureSet, declared: Sequence[Declared]) -> FeatureSet:
+    """The features and the declared ones after them.
+
+    Raises:
+        ConfigError: a name is there twice, or a cross names a feature that is not there.
+    """
+    names = list(features.names)
+    for feature in declared:
+        if feature.name in names:
+            raise ConfigError(
+                f"[features.{feature.name}] has the name of a built-in feature.",
+                remedy="Choose another.",
+                where="shortlist.toml",
+            )
+        names.append(feature.name)
+    for feature in declared:
+        if isinstance(feature, Cross):
+            for name in (feature.left, feature.right):
+                if name not in names:
+                    raise ConfigError(
+                        f"features.{feature.name}.cross names {name!r}, which is not a feature of "
+                        "this catalogue and its retrievers.",
+                        remedy=did_you_mean(name, names),
+                        where="shortlist.toml",
+                    )
+    return FeatureSet([*features.features, *declared])
+
+
+def feature_set(
+    names: Sequence[str],
+    kinds: Mapping[str, ColumnKind],
+    declared: Sequence[Declared] = (),
+) -> FeatureSet:
     """The features with these names, in this order: how a release's ranker gets its input back.
 
     Args:
         names: feature names, as `FeatureSet.names` gave them.
         kinds: the catalogue's columns.
+        declared: the declared features of the release's configuration.
 
     Raises:
         ReleaseError: a name is unknown, or reads an attribute that the catalogue does not have
             in the kind it needs.
     """
-    return FeatureSet([_feature(name, kinds) for name in names])
+    own = {feature.name: feature for feature in declared}
+    return FeatureSet([own.get(name) or _feature(name, kinds) for name in names])
 
 
 def _feature(name: str, kinds: Mapping[str, ColumnKind]) -> Feature:
@@ -107,8 +169,9 @@ def _feature(name: str, kinds: Mapping[str, ColumnKind]) -> Feature:
         **{statistic: ItemStatistic(statistic) for statistic in ITEM_DEFAULTS},
         **{count: UserActivity(count) for count in ("user_count", *ACTIVITY)},
     }
-    for feature in (UserIdle(), UserItem(), SourceCount(), HourOfDay(), Weekday()):
-        plain[feature.name] = feature
+    others: tuple[Feature, ...] = (UserIdle(), UserItem(), SourceCount())
+    others += (Fused(), FusedRank(), FusedGap(), HourOfDay(), Weekday())
+    plain |= {feature.name: feature for feature in others}
     if name in plain:
         return plain[name]
     family, _, argument = name.partition(":")

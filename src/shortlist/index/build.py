@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 from shortlist.config.schema import IndexSection
 from shortlist.core.errors import ReleaseError
 from shortlist.core.progress import Progress, Silent
+from shortlist.index.approximate import ApproximateIndex
 from shortlist.index.contract import Index
 from shortlist.index.exact import ExactIndex
-from shortlist.index.files import read_description
-from shortlist.index.ivf import SMALLEST, IvfIndex
-from shortlist.index.tune import QUERIES, Setting, sample_queries, tune
-
-EXACT_UP_TO = 50_000
-"""`auto` means `exact` up to this many vectors."""
+from shortlist.index.files import check_files, read_description
+from shortlist.index.hnsw import HnswIndex
+from shortlist.index.ivf import Codes, IvfIndex
+from shortlist.index.kinds import KINDS, Kind, choose
+from shortlist.index.scann import ScannIndex
+from shortlist.index.tune import QUERIES, Setting, Tuned, filters_for, sample_queries, tune
 
 
 class Vectors(Protocol):
@@ -40,27 +41,29 @@ class IndexReport(msgspec.Struct, frozen=True):
     """What was built, for the manifest.
 
     Attributes:
-        kind: `exact` or `ivf`.
+        kind: `exact`, `ivf`, `hnsw` or `scann`.
+        why: why that kind.
         n: number of vectors.
         dim: their length.
         target: the recall asked for.
         at: where it is measured.
         recall: the recall measured against `exact`; 1 for `exact`.
-        lists: clusters of an `ivf`.
-        nprobe: its setting.
-        k_factor: its setting.
+        knobs: what the kind searches with.
+        spread: how many times more effort it makes under a filter, in percent.
+        filtered: the recall under each of several filters.
         curve: every setting that was tried.
     """
 
     kind: str
+    why: str
     n: int
     dim: int
     target: float
     at: int
     recall: float = 1.0
-    lists: int = 0
-    nprobe: int = 0
-    k_factor: int = 0
+    knobs: dict[str, int] = {}
+    spread: int = 100
+    filtered: dict[str, float] = {}
     curve: list[Setting] = []
 
     @property
@@ -79,62 +82,110 @@ def build_index(
 ) -> tuple[Index, IndexReport]:
     """Build and tune an index.
 
-    `ivf` needs `ivf.SMALLEST` vectors; with fewer the index is `exact`, and a note says so.
+    All kinds but `exact` need `approximate.SMALLEST` vectors; with fewer the index is `exact`, and
+    a note says so.
 
     Raises:
         DataError: rows do not ascend, or a vector is not finite in the precision that is kept.
+        ConfigError: nothing fits into the memory allowed, or a package is missing.
     """
     progress = progress or Silent()
     n, dim = vectors.vectors.shape
-    clustered = config.kind == "ivf" or (config.kind == "auto" and n > EXACT_UP_TO)
-    if clustered and n < SMALLEST:
-        progress.note(f"{n} vectors are too few for an ivf index; using exact.")
-        clustered = False
-    if not clustered:
-        exact = ExactIndex.build(vectors.rows, vectors.vectors)
-        return exact, IndexReport("exact", n, dim, config.recall, config.at)
-    index = IvfIndex.build(vectors.rows, vectors.vectors, seed, progress)
-    truth = ExactIndex.build(vectors.rows, vectors.vectors)
-    queries = sample_queries(vectors.vectors, QUERIES, np.random.default_rng([seed, n, dim]))
-    index, curve, chosen = tune(index, truth, queries, config.recall, config.at, progress)
-    reached = chosen.recall >= config.recall
+    choice = choose(config, n, dim)
+    if choice.kind == "exact":
+        if config.kind not in ("auto", "exact"):
+            progress.note(f"{choice.why}; using exact.")
+        kept = vectors.vectors.astype(np.float16) if choice.half else vectors.vectors
+        exact = ExactIndex.build(vectors.rows, kept)
+        return exact, IndexReport("exact", choice.why, n, dim, config.recall, config.at)
+    built = build_kind(choice.kind, vectors, seed, progress, config.codes)
+    index, tuned = tune_index(built, vectors, config, seed, progress)
+    reached = tuned.recall >= config.recall
     progress.note(
-        f"index: nprobe {chosen.nprobe}, k_factor {chosen.k_factor}, "
-        f"recall@{index.at} {chosen.recall:.3f}"
+        f"index: {choice.kind} ({choice.why}), {_said(tuned)}, "
+        f"recall@{tuned.settings.at} {tuned.recall:.3f}"
         + ("" if reached else f", below the {config.recall} asked for; no setting reaches it")
     )
     return index, IndexReport(
-        kind="ivf",
+        kind=choice.kind,
+        why=choice.why,
         n=n,
         dim=dim,
         target=config.recall,
-        at=index.at,
-        recall=chosen.recall,
-        lists=index.lists,
-        nprobe=chosen.nprobe,
-        k_factor=chosen.k_factor,
-        curve=curve,
+        at=tuned.settings.at,
+        recall=tuned.recall,
+        knobs=tuned.settings.knobs,
+        spread=tuned.settings.spread,
+        filtered=tuned.filtered,
+        curve=tuned.curve,
     )
 
 
-def load_index(folder: Path, threads: int = 1) -> Index:
-    """Open a saved index, memory-mapped; `threads` is what an `ivf` may use in one search.
+def build_kind(
+    kind: Kind, vectors: Vectors, seed: int, progress: Progress, codes: Codes = "pq"
+) -> ApproximateIndex:
+    """An approximate index of a kind, not tuned.
 
     Raises:
-        ReleaseError: the folder is incomplete, damaged, or of a newer version.
+        DataError: rows do not ascend, or a vector is not finite in half precision.
+        ConfigError: a package is missing.
+    """
+    if kind == "hnsw":
+        return HnswIndex.build(vectors.rows, vectors.vectors, seed, progress)
+    if kind == "scann":
+        return ScannIndex.build(vectors.rows, vectors.vectors, seed, progress)
+    return IvfIndex.build(vectors.rows, vectors.vectors, seed, progress, codes)
+
+
+def tune_index(
+    index: ApproximateIndex,
+    vectors: Vectors,
+    config: IndexSection,
+    seed: int,
+    progress: Progress,
+) -> tuple[ApproximateIndex, Tuned]:
+    """The index at the cheapest setting that reaches `config.recall`; see `tune.tune`."""
+    n, dim = vectors.vectors.shape
+    truth = ExactIndex.build(vectors.rows, vectors.vectors)
+    queries = sample_queries(vectors.vectors, QUERIES, np.random.default_rng([seed, n, dim]))
+    filters = filters_for(vectors.rows, vectors.vectors, queries[0])
+    return tune(index, truth, queries, filters, config.recall, config.at, progress)
+
+
+def _said(tuned: Tuned) -> str:
+    return ", ".join(f"{name} {value}" for name, value in tuned.settings.knobs.items())
+
+
+def load_index(folder: Path, threads: int = 1, *, check: bool = True) -> Index:
+    """Open a saved index, memory-mapped.
+
+    Args:
+        folder: what `save` wrote.
+        threads: how many threads one search may use.
+        check: whether every file is held against its checksum, which reads all of it once.
+
+    Raises:
+        ReleaseError: the folder is incomplete, damaged, or of another version; names the file.
+        ConfigError: its kind needs a package that is not installed.
     """
     description = read_description(folder)
     index: Index
-    if description.kind == "exact":
-        index = ExactIndex.load(folder)
-    elif description.kind == "ivf":
-        index = IvfIndex.load(folder, threads)
-    else:
+    if description.kind not in KINDS:
         raise ReleaseError(
             f"the index is of the unknown kind {description.kind!r}.",
             remedy="Upgrade shortlist, or train again with this version.",
             where=str(folder / "index.json"),
         )
+    if check:
+        check_files(folder, description)
+    if description.kind == "exact":
+        index = ExactIndex.load(folder, threads)
+    elif description.kind == "ivf":
+        index = IvfIndex.load(folder, description, threads)
+    elif description.kind == "hnsw":
+        index = HnswIndex.load(folder, description, threads)
+    else:
+        index = ScannIndex.load(folder, description, threads)
     if (len(index), index.dim) != (description.n, description.dim):
         raise ReleaseError(
             f"describes {description.n} vectors of {description.dim}, and the folder holds "

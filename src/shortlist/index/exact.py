@@ -13,16 +13,17 @@ from shortlist.index.vectors import VectorTable
 
 
 class ExactIndex:
-    """The true nearest neighbours by a scan of the matrix, on the caller's thread.
+    """The true nearest neighbours by a scan of the matrix.
 
-    Equal scores are ordered by catalogue row.
+    Equal scores are ordered by catalogue row. The queries of a batch are shared among `threads`.
     """
 
     kind = "exact"
     exact = True
 
-    def __init__(self, table: VectorTable) -> None:
+    def __init__(self, table: VectorTable, threads: int = 1) -> None:
         self.dim = table.dim
+        self.threads = threads
         self._table = table
 
     @classmethod
@@ -38,9 +39,9 @@ class ExactIndex:
         return cls(VectorTable.of(rows, vectors, dtype))
 
     @classmethod
-    def load(cls, folder: Path) -> ExactIndex:
+    def load(cls, folder: Path, threads: int = 1) -> ExactIndex:
         """Open what `save` wrote, memory-mapped."""
-        return cls(VectorTable.load(folder))
+        return cls(VectorTable.load(folder), threads)
 
     def __len__(self) -> int:
         return len(self._table)
@@ -55,7 +56,8 @@ class ExactIndex:
         """
         table = self._table
         queries = table.check(queries, k)
-        return table.scan(queries, k, allow, 0 if allow is None else table.count(allow))
+        allowed = len(table) if allow is None else table.count(allow)
+        return table.scan(queries, k, allow, allowed, self.threads)
 
     def vectors_of(self, rows: NDArray[np.int32]) -> NDArray[np.float32]:
         """Vectors of catalogue rows; zeros for rows without one."""

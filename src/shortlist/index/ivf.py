@@ -1,17 +1,19 @@
-"""`IvfIndex`: inverted file, 4-bit product quantisation, refinement; approximate and fast.
+"""`IvfIndex`: inverted file, short codes, refinement; approximate and fast.
 
 Vectors are clustered; a query visits the lists of its nearest clusters, scores their vectors by
-4-bit codes held in registers, and the best of those are scored again on float16 vectors.
+short codes, and the best of those are scored again on float16 vectors.
 
 Sources: Jégou, Douze, Schmid, "Product quantization for nearest neighbor search", PAMI 2011,
 section 4 (IVFADC and re-ranking); André, Kermarrec, Le Scouarnec, "Cache locality is not enough",
-VLDB 2015 (codes in registers). The first two steps are faiss' `IndexIVFPQFastScan`.
+VLDB 2015 (codes in registers); Gao and Long, "RaBitQ: quantizing high-dimensional vectors with a
+theoretical error bound", SIGMOD 2024. Lists and codes are faiss'.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import faiss
 import numpy as np
@@ -21,22 +23,28 @@ from shortlist.core.bitmap import Bitmap
 from shortlist.core.errors import ReleaseError
 from shortlist.core.progress import Progress, stage
 from shortlist.index import kernels
-from shortlist.index.files import describe, read_description
-from shortlist.index.vectors import VectorTable
+from shortlist.index.approximate import SMALLEST, ApproximateIndex, Settings
+from shortlist.index.files import Description
+from shortlist.index.reach import ListSample, fewest_lists
+from shortlist.index.vectors import VectorTable, open_file
 
-SMALLEST = 1_000
-"""Fewer vectors than this are not worth clusters."""
+__all__ = ["SMALLEST", "Codes", "IvfIndex", "lists_for", "quantisers_for"]
 
+Codes = Literal["pq", "rabitq", "sq8", "sq4"]
+"""`pq`: 4 bits for every 1 to 4 numbers, looked up in registers; `rabitq`: a bit for each number;
+`sq8`, `sq4`: so many bits for each number."""
+
+# Nanoseconds per code, for each number of a vector but `pq`: for each sub-quantiser.
+_CODE_COST: dict[Codes, float] = {"pq": 0.06, "rabitq": 0.04, "sq8": 0.15, "sq4": 0.15}
+_LIST_COST = 400.0  # nanoseconds per list visited
+_CENTROID_COST = 0.15  # nanoseconds per number of a centroid that is compared
 _BATCH = 16
 """Queries per faiss call: from 20 on it ranks clusters by BLAS, whose sums round differently."""
 _ADD = 65_536
 _SAMPLE_PER_LIST = 64
-
-# What a search costs in nanoseconds, measured on one x86 core at 384 dimensions: enough to tell
-# which of two ways is faster by more than a little.
-_ROW_COST = 0.25  # per number of a vector that is fetched from memory and multiplied
-_CODE_COST = 0.06  # per sub-quantiser of a code
-_LIST_COST = 400.0  # per list visited
+_CODED_FROM = 1_024
+"""From so many clusters on, their centroids are ranked by codes too."""
+_CENTROIDS_REFINED = 4.0  # for each list visited
 
 
 def lists_for(n: int) -> int:
@@ -57,6 +65,11 @@ def quantisers_for(dim: int) -> int:
     return dim // max(width for width in range(1, widest + 1) if dim % width == 0)
 
 
+def _factory(dim: int, lists: int, codes: Codes) -> str:
+    names = {"pq": f"PQ{quantisers_for(dim)}x4fs", "rabitq": "RaBitQ", "sq8": "SQ8", "sq4": "SQ4"}
+    return f"IVF{lists},{names[codes]}"
+
+
 def _parameters(nprobe: int, selector: Any = None) -> Any:
     parameters = faiss.SearchParametersIVF()
     parameters.nprobe = nprobe
@@ -65,40 +78,55 @@ def _parameters(nprobe: int, selector: Any = None) -> Any:
     return parameters
 
 
-class IvfIndex:
+def _rank_by_codes(coarse: Any, lists: int, dim: int) -> None:
+    """Give the lists a quantiser that ranks centroids by 4-bit codes and the best of them exactly.
+
+    Training and assigning go through the flat one, which is faster in bulk and exact.
+    """
+    centroids = coarse.quantizer.reconstruct_n(0, lists)
+    coded: Any = faiss.index_factory(
+        dim, f"PQ{quantisers_for(dim)}x4fs,RFlat", faiss.METRIC_INNER_PRODUCT
+    )
+    coded.k_factor = _CENTROIDS_REFINED
+    coded.train(centroids)
+    coded.add(centroids)
+    coarse.quantizer = coded  # faiss' wrapper keeps it alive
+
+
+class IvfIndex(ApproximateIndex):
     """Approximate nearest neighbours; see the module.
 
-    Safe to search from several threads. Equal candidates are ordered by catalogue row, and a
-    batch finds what its queries find alone.
-
-    Attributes:
-        nprobe: how many lists a query visits.
-        k_factor: how many candidates are scored again, in multiples of `at`.
-        at: the length of list that the settings were tuned for. Shorter lists get as many
-            candidates; longer ones half more than they hold, whatever `k_factor` says.
-        threads: how many threads faiss may use in one search. OpenMP keeps that number per
-            calling thread; every search sets it for its own.
+    Its knobs: `nprobe`, how many lists a query visits, and `k_factor`, how many candidates are
+    scored again, in multiples of `settings.at`.
     """
 
     kind = "ivf"
-    exact = False
+    knobs = ("nprobe", "k_factor")
 
     def __init__(
-        self, coarse: Any, table: VectorTable, *, nprobe: int, k_factor: int, at: int, threads: int
+        self,
+        coarse: Any,
+        table: VectorTable,
+        sample: ListSample,
+        codes: Codes,
+        settings: Settings,
+        threads: int,
     ) -> None:
-        self.dim = table.dim
-        self.nprobe = nprobe
-        self.k_factor = k_factor
-        self.at = at
-        self.threads = threads
+        super().__init__(table, settings, threads)
         self.lists = int(coarse.nlist)
+        self.codes = codes
         self._coarse = coarse
-        self._table = table
-        self._parameters = _parameters(nprobe)
+        self._sample = sample
+        self._plans: dict[int, tuple[int, Any]] = {}  # by k: candidates and faiss' parameters
 
     @classmethod
     def build(
-        cls, rows: NDArray[np.int32], vectors: NDArray[np.floating], seed: int, progress: Progress
+        cls,
+        rows: NDArray[np.int32],
+        vectors: NDArray[np.floating],
+        seed: int,
+        progress: Progress,
+        codes: Codes = "pq",
     ) -> Self:
         """Index `vectors[m, dim]` of ascending catalogue `rows[m]`; at least `SMALLEST` of them.
 
@@ -110,15 +138,15 @@ class IvfIndex:
         table = VectorTable.of(rows, vectors, np.float16)
         n, dim = vectors.shape
         lists = lists_for(n)
+        random = np.random.default_rng([seed, n])
         with stage(progress, "cluster vectors"):
             coarse: Any = faiss.index_factory(
-                dim, f"IVF{lists},PQ{quantisers_for(dim)}x4fs", faiss.METRIC_INNER_PRODUCT
+                dim, _factory(dim, lists, codes), faiss.METRIC_INNER_PRODUCT
             )
             coarse.cp.seed = seed % 2**31
             coarse.cp.niter = 10
             sample = np.arange(n)
             if n > lists * _SAMPLE_PER_LIST:
-                random = np.random.default_rng([seed, n])
                 sample = np.sort(random.choice(n, lists * _SAMPLE_PER_LIST, replace=False))
             coarse.train(np.ascontiguousarray(vectors[sample], np.float32))
         with stage(progress, "index vectors", n):
@@ -126,16 +154,18 @@ class IvfIndex:
                 part = np.ascontiguousarray(vectors[start : start + _ADD], np.float32)
                 coarse.add_with_ids(part, rows[start : start + _ADD].astype(np.int64))
                 progress.advance(len(part))
-        return cls(coarse, table, nprobe=min(32, lists), k_factor=2, at=100, threads=1)
+        if lists >= _CODED_FROM:
+            _rank_by_codes(coarse, lists, dim)
+        settings = Settings(100, {"nprobe": min(32, lists), "k_factor": 2})
+        return cls(coarse, table, ListSample.of(coarse, random), codes, settings, threads=1)
 
     @classmethod
-    def load(cls, folder: Path, threads: int = 1) -> Self:
+    def load(cls, folder: Path, description: Description, threads: int = 1) -> Self:
         """Open what `save` wrote, memory-mapped.
 
         Raises:
             ReleaseError: the files are missing or damaged.
         """
-        parameters = read_description(folder).parameters
         path = folder / "lists.faiss"
         try:
             coarse = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
@@ -145,111 +175,140 @@ class IvfIndex:
                 remedy="The file is missing or damaged; train again or roll back.",
                 where=str(path),
             ) from error
-        return cls(
-            coarse,
-            VectorTable.load(folder),
-            nprobe=parameters["nprobe"],
-            k_factor=parameters["k_factor"],
-            at=parameters["at"],
-            threads=threads,
-        )
+        sample = ListSample(open_file(folder / "sizes.npy"), open_file(folder / "samples.npy"))
+        settings = Settings.of(description, cls.knobs, folder)
+        return cls(coarse, VectorTable.load(folder), sample, _codes_of(coarse), settings, threads)
 
-    def with_settings(self, nprobe: int, k_factor: int, at: int) -> Self:
-        """The same index, searched otherwise; nothing is copied."""
-        return type(self)(
-            self._coarse,
-            self._table,
-            nprobe=nprobe,
-            k_factor=k_factor,
-            at=at,
-            threads=self.threads,
-        )
-
-    def __len__(self) -> int:
-        return len(self._table)
-
-    def search(
-        self, queries: NDArray[np.float32], k: int, allow: Bitmap | None = None
-    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """The k nearest vectors of each query; see `Index.search`.
-
-        With a bitmap, the lists visited grow as the allowed rows get rarer, until scanning the
-        allowed rows is cheaper; a query that the lists cannot fill is answered by such a scan.
-
-        Raises:
-            RequestError: queries are not finite `[q, dim]`, or k is below 0.
-        """
-        table = self._table
-        queries = table.check(queries, k)
-        n = len(table)
-        allowed = n if allow is None else table.count(allow)
-        wanted = min(k, allowed)
-        nprobe, candidates = self._plan(k, allowed)
-        if wanted == 0 or self.search_cost(nprobe, candidates) > self.scan_cost(allowed):
-            return table.scan(queries, k, allow, allowed)
-        parameters = self._parameters
-        if allow is not None:
-            allow = np.ascontiguousarray(allow)
-            selector = faiss.IDSelectorBitmap(len(allow), faiss.swig_ptr(allow))
-            parameters = _parameters(nprobe, selector)
-        elif nprobe != self.nprobe:
-            parameters = _parameters(nprobe)
-        found = np.empty((len(queries), k), np.int32)
-        scores = np.empty((len(queries), k), np.float32)
-        faiss.omp_set_num_threads(self.threads)
-        for start in range(0, len(queries), _BATCH):
-            some = slice(start, start + _BATCH)
-            _, rows = self._coarse.search(queries[some], candidates, params=parameters)
-            counts = kernels.refine(
-                queries[some], rows, table.matrix, table.positions, found[some], scores[some]
-            )
-            for short in start + np.flatnonzero(counts < wanted):
-                one = slice(short, short + 1)
-                found[one], scores[one] = table.scan(queries[one], k, allow, allowed)
-        return found, scores
-
-    def _plan(self, k: int, allowed: int) -> tuple[int, int]:
-        """How many lists to visit and how many candidates to score again.
-
-        As many allowed vectors are seen as when all are allowed, and at least twice as many as
-        the answer holds. The neighbours of a filtered search lie further away, where codes tell
-        them apart less well and they are spread over more lists; hence up to 3 times of each.
-        """
-        n = len(self._table)
-        rarity = n / max(allowed, 1)
-        spread = 1.0 + min(2.0, np.log2(rarity))
-        seen = max(self.nprobe * spread / self.lists, 2 * min(k, allowed) / n)
-        # The recall that is promised is of the first `at`; what follows them needs less care.
-        candidates = int(spread * max(self.k_factor * self.at, k + k // 2))
-        return min(self.lists, int(np.ceil(seen * self.lists * rarity))), max(k, min(candidates, n))
-
-    def search_cost(self, nprobe: int, candidates: int) -> float:
-        """About how many nanoseconds a search through lists takes."""
-        n, dim = len(self._table), self.dim
-        codes = nprobe * n / self.lists * quantisers_for(dim) * _CODE_COST
-        centroids = self.lists * dim * _CODE_COST
-        return centroids + nprobe * _LIST_COST + codes + self.scan_cost(candidates)
-
-    def scan_cost(self, rows: int) -> float:
-        """About how many nanoseconds scoring that many vectors takes."""
-        return rows * self.dim * _ROW_COST
-
-    def vectors_of(self, rows: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Vectors of catalogue rows at half precision; zeros for rows without one."""
-        return self._table.vectors_of(rows)
-
-    def save(self, folder: Path) -> None:
-        """Write the index into a folder, which is made.
-
-        Raises:
-            OSError: a file cannot be written.
-        """
-        folder.mkdir(parents=True, exist_ok=True)
-        self._table.save(folder)
+    def _save(self, folder: Path) -> None:
         path = folder / "lists.faiss"
         try:
             faiss.write_index(self._coarse, str(path))
         except RuntimeError as error:
             raise OSError(f"{path}: {error}") from error
-        parameters = {"nprobe": self.nprobe, "k_factor": self.k_factor, "at": self.at}
-        describe(folder, self.kind, self.dim, len(self), parameters)
+        np.save(folder / "sizes.npy", self._sample.sizes)
+        np.save(folder / "samples.npy", self._sample.rows)
+
+    def with_settings(self, settings: Settings) -> Self:
+        """The same index, searched otherwise; nothing is copied."""
+        return type(self)(
+            self._coarse, self._table, self._sample, self.codes, settings, self.threads
+        )
+
+    def curves(self, at: int) -> Iterator[list[dict[str, int]]]:
+        """For each `k_factor`, doubling numbers of lists."""
+        # A search visits lists enough to hold twice its answer anyway; `lists` is a power of two.
+        fewest = max(1, 2 * at * self.lists // len(self))
+        probes = [2**i for i in range(self.lists.bit_length()) if fewest < 2 ** (i + 1)]
+        for k_factor in self.depths(at):
+            yield [{"nprobe": nprobe, "k_factor": k_factor} for nprobe in probes]
+
+    def between(self, less: dict[str, int], more: dict[str, int]) -> list[dict[str, int]]:
+        """Quarters of the way from one number of lists to its double."""
+        low, high = less["nprobe"], more["nprobe"]
+        return [more | {"nprobe": low + (high - low) * i // 4} for i in (1, 2, 3) if high > 4]
+
+    def cost(self, k: int, allowed: int) -> float:
+        """About how many nanoseconds a search through lists takes."""
+        n, dim = len(self), self.dim
+        rarity = n / max(allowed, 1)
+        nprobe = min(self.lists, self._nprobe(k, allowed) * rarity)
+        per_code = _CODE_COST[self.codes] * (quantisers_for(dim) if self.codes == "pq" else dim)
+        centroids = self.lists * dim * _CENTROID_COST
+        if self.lists >= _CODED_FROM:
+            centroids = centroids / 6 + self.scan_cost(int(_CENTROIDS_REFINED * nprobe))
+        candidates = min(n, int(self.spread(allowed) * self.candidates(k)))
+        return (
+            centroids
+            + nprobe * (_LIST_COST + n / self.lists * per_code)
+            + self.scan_cost(candidates)
+        )
+
+    def _nprobe(self, k: int, allowed: int) -> float:
+        """Lists that hold as many allowed vectors as a search must see, were all allowed.
+
+        At least twice as many as the answer holds.
+        """
+        tuned = self.settings.knobs["nprobe"] * self.spread(allowed)
+        return max(tuned, 2 * min(k, allowed) * self.lists / len(self))
+
+    def _find(
+        self,
+        queries: NDArray[np.float32],
+        allow: Bitmap | None,
+        allowed: int,
+        found: NDArray[np.int32],
+        scores: NDArray[np.float32],
+        threads: int,
+    ) -> NDArray[np.int64]:
+        k = found.shape[1]
+        faiss.omp_set_num_threads(threads)  # OpenMP keeps it for each calling thread
+        if allow is not None:
+            candidates = min(len(self), int(self.spread(allowed) * self.candidates(k)))
+            return self._filtered(queries, allow, allowed, candidates, found, scores)
+        plan = self._plans.get(k)
+        if plan is None:
+            nprobe = min(self.lists, int(np.ceil(self._nprobe(k, allowed))))
+            plan = self._plans[k] = self.candidates(k), _parameters(nprobe)
+        candidates, parameters = plan
+        if len(queries) <= _BATCH:
+            _, rows = self._coarse.search(queries, candidates, params=parameters)
+            return self._refine(queries, rows, found, scores)
+        counts = np.empty(len(queries), np.int64)
+        for start in range(0, len(queries), _BATCH):
+            some = slice(start, start + _BATCH)
+            _, rows = self._coarse.search(queries[some], candidates, params=parameters)
+            counts[some] = self._refine(queries[some], rows, found[some], scores[some])
+        return counts
+
+    def _filtered(
+        self,
+        queries: NDArray[np.float32],
+        allow: Bitmap,
+        allowed: int,
+        candidates: int,
+        found: NDArray[np.int32],
+        scores: NDArray[np.float32],
+    ) -> NDArray[np.int64]:
+        """Each query visits lists until it has seen as many allowed vectors as without a filter.
+
+        How many lists that takes depends on where the allowed vectors lie: few where they are the
+        query's own kind, many where they are far from it.
+        """
+        selector = faiss.IDSelectorBitmap(len(allow), faiss.swig_ptr(allow))
+        held = self._sample.allowed(allow)  # of each list, about
+        wanted = min(
+            self._nprobe(found.shape[1], allowed) / self.lists * len(self), float(held.sum())
+        )
+        guess = self._nprobe(found.shape[1], allowed) * len(self) / max(allowed, 1)
+        counts = np.empty(len(queries), np.int64)
+        for i in range(len(queries)):
+            one = slice(i, i + 1)
+            for most in (min(self.lists, int(1.5 * guess) + 8), self.lists):
+                _, order = self._coarse.quantizer.search(queries[one], most)
+                nprobe = fewest_lists(order[0], held, wanted)
+                if nprobe >= 0:
+                    break
+            nprobe = nprobe if nprobe >= 0 else self.lists
+            _, rows = self._coarse.search(
+                queries[one], candidates, params=_parameters(nprobe, selector)
+            )
+            counts[one] = self._refine(queries[one], rows, found[one], scores[one])
+        return counts
+
+    def _refine(
+        self,
+        queries: NDArray[np.float32],
+        rows: NDArray[np.int64],
+        found: NDArray[np.int32],
+        scores: NDArray[np.float32],
+    ) -> NDArray[np.int64]:
+        table = self._table
+        return kernels.refine(queries, rows, table.matrix, table.positions, found, scores)
+
+
+def _codes_of(coarse: Any) -> Codes:
+    if isinstance(coarse, faiss.IndexIVFPQFastScan):
+        return "pq"
+    if isinstance(coarse, faiss.IndexIVFRaBitQ):
+        return "rabitq"
+    return "sq8" if coarse.sq.qtype == faiss.ScalarQuantizer.QT_8bit else "sq4"

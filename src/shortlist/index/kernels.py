@@ -1,4 +1,4 @@
-"""The compiled loops of the indexes: scan, refine, gather.
+"""The compiled loops of the indexes: scan, refine, filter, gather.
 
 A matrix is `float32[m, d]` or the bits of a float16 one, `uint16[m, d]`; a *position* is a row of
 it. `rows` maps positions to catalogue rows and `positions` maps them back (-1 for none); both are
@@ -21,12 +21,14 @@ from shortlist.index.half import CACHE_LINE, prefetch, widen
 Matrix = NDArray[np.float32] | NDArray[np.uint16]
 _AHEAD = 4  # rows on their way while one is multiplied; measured best of 1, 2, 4
 _BLOCK = 8  # queries that share one pass over a matrix: they stay in the first-level cache
-_NONE = np.int32(np.iinfo(np.int32).max)  # sorts after every row
+NONE = np.int32(np.iinfo(np.int32).max)  # sorts after every row
 _RADIX = 11
+_HEAP_UP_TO = 128  # answers; sorting all candidates pays for longer lists
 
 
 @kernel
-def _dot(query: NDArray[np.float32], matrix: Matrix, position: int) -> np.float32:
+def dot(query: NDArray[np.float32], matrix: Matrix, position: int) -> np.float32:
+    """The score of a vector."""
     total = np.float32(0)
     for j in range(matrix.shape[1]):
         total += query[j] * widen(matrix[position, j])
@@ -34,7 +36,8 @@ def _dot(query: NDArray[np.float32], matrix: Matrix, position: int) -> np.float3
 
 
 @kernel
-def _fetch(matrix: Matrix, position: int) -> None:
+def fetch(matrix: Matrix, position: int) -> None:
+    """Start bringing a vector in."""
     stride = matrix.shape[1] * matrix.itemsize
     start = position * stride
     for offset in range(start, start + stride, CACHE_LINE):
@@ -42,12 +45,13 @@ def _fetch(matrix: Matrix, position: int) -> None:
 
 
 @kernel
-def _worse(score: np.float32, row: np.int32, than: np.float32, than_row: np.int32) -> bool:
+def worse(score: np.float32, row: np.int32, than: np.float32, than_row: np.int32) -> bool:
+    """Whether one answer comes after another."""
     return bool(score < than or (score == than and row > than_row))
 
 
 @kernel
-def _sift(
+def sift(
     scores: NDArray[np.float32], rows: NDArray[np.int32], size: int, score: np.float32, row: int
 ) -> None:
     """Replace the root of a heap whose root is the worst."""
@@ -56,11 +60,11 @@ def _sift(
         child = 2 * hole + 1
         if child >= size:
             break
-        if child + 1 < size and _worse(
+        if child + 1 < size and worse(
             scores[child + 1], rows[child + 1], scores[child], rows[child]
         ):
             child += 1
-        if not _worse(scores[child], rows[child], score, np.int32(row)):
+        if not worse(scores[child], rows[child], score, np.int32(row)):
             break
         scores[hole] = scores[child]
         rows[hole] = rows[child]
@@ -70,14 +74,14 @@ def _sift(
 
 
 @kernel
-def _unheap(scores: NDArray[np.float32], rows: NDArray[np.int32]) -> None:
+def unheap(scores: NDArray[np.float32], rows: NDArray[np.int32]) -> None:
     """Sort a heap in place, best first, and mark its unused places."""
     for last in range(len(scores) - 1, 0, -1):
         score, row = scores[last], rows[last]
         scores[last], rows[last] = scores[0], rows[0]
-        _sift(scores, rows, last, score, row)
+        sift(scores, rows, last, score, row)
     for i in range(len(rows)):
-        if rows[i] == _NONE:
+        if rows[i] == NONE:
             rows[i] = -1
 
 
@@ -93,7 +97,7 @@ def scan(
 ) -> None:
     """The nearest of `chosen` positions (ascending), or of the whole matrix if `everything`."""
     k = found.shape[1]
-    found[:] = _NONE
+    found[:] = NONE
     scores[:] = -np.inf
     total = matrix.shape[0] if everything else len(chosen)
     if k > 0:
@@ -104,14 +108,14 @@ def scan(
                 if not everything:
                     position = chosen[i]
                     if i + _AHEAD < total:
-                        _fetch(matrix, chosen[i + _AHEAD])
+                        fetch(matrix, chosen[i + _AHEAD])
                 row = rows[position] if len(rows) else position
                 for q in range(first, last):
-                    score = _dot(queries[q], matrix, position)
-                    if _worse(scores[q, 0], found[q, 0], score, np.int32(row)):
-                        _sift(scores[q], found[q], k, score, row)
+                    score = dot(queries[q], matrix, position)
+                    if worse(scores[q, 0], found[q, 0], score, np.int32(row)):
+                        sift(scores[q], found[q], k, score, row)
         for q in range(len(queries)):
-            _unheap(scores[q], found[q])
+            unheap(scores[q], found[q])
 
 
 @kernel
@@ -145,11 +149,19 @@ def refine(
                 n += 1
         counts[q] = n
         for i in range(min(_AHEAD, n)):
-            _fetch(matrix, places[i])
+            fetch(matrix, places[i])
         for i in range(n):
             if i + _AHEAD < n:
-                _fetch(matrix, places[i + _AHEAD])
-            dots[i] = _dot(queries[q], matrix, places[i])
+                fetch(matrix, places[i + _AHEAD])
+            dots[i] = dot(queries[q], matrix, places[i])
+        if k <= _HEAP_UP_TO:
+            found[q] = NONE
+            scores[q] = -np.inf
+            for i in range(n):
+                if k and worse(scores[q, 0], found[q, 0], dots[i], order[i]):
+                    sift(scores[q], found[q], k, dots[i], order[i])
+            unheap(scores[q], found[q])
+            continue
         for i in range(n):
             # The bits of a float, made to sort as an unsigned number, largest float first.
             b = bits[i] if bits[i] != np.uint32(0x80000000) else np.uint32(0)  # -0 is 0
@@ -209,6 +221,20 @@ def _order_ties(keys: NDArray[np.uint32], rows: NDArray[np.int32], n: int) -> No
         if stop - start > 1:
             rows[start:stop] = np.sort(rows[start:stop])
         start = stop
+
+
+@kernel
+def drop_others(candidates: NDArray[np.int64], allow: Bitmap) -> int:
+    """Replace catalogue rows that a bitmap does not allow by -1; returns how many are left."""
+    left = 0
+    for i in range(len(candidates)):
+        row = candidates[i]
+        if row >= 0:
+            if (row >> 3) < len(allow) and (allow[row >> 3] >> (row & 7)) & 1:
+                left += 1
+            else:
+                candidates[i] = -1
+    return left
 
 
 @kernel

@@ -3,37 +3,63 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.core.bitmap import Bitmap, pack
 from shortlist.core.progress import Progress, stage
+from shortlist.index.approximate import ApproximateIndex, Settings
 from shortlist.index.exact import ExactIndex
-from shortlist.index.ivf import IvfIndex
 
 QUERIES = 200
 """How many queries a recall is measured on."""
 
-_K_FACTORS = (1, 2, 4, 8, 16)
+SPREADS = (100, 150, 200, 300, 400, 600, 800)
+"""The efforts of filtered searches that are tried, in percent of an unfiltered one's."""
+
 _TOLERANCE = 1e-6
+_ENOUGH = 0.999
+_CHUNK = 65_536
+_FILTERED = 64  # queries that each filter's recall is measured on
+
+Measure = Callable[[dict[str, int]], "Setting"]
+Kind = TypeVar("Kind", bound=ApproximateIndex)
 
 
 class Setting(msgspec.Struct, frozen=True):
     """One point of the curve.
 
     Attributes:
-        nprobe: lists visited.
-        k_factor: candidates scored again, in multiples of the length tuned for.
+        knobs: the kind's own, such as `nprobe`.
         recall: share of the true nearest neighbours that it finds.
-        queries_per_second: single queries on one thread of the machine that built the index.
+        queries_per_second: single queries on one thread, by its own clock, so that what else the
+            machine does counts little.
     """
 
-    nprobe: int
-    k_factor: int
+    knobs: dict[str, int]
     recall: float
     queries_per_second: float
+
+
+class Tuned(msgspec.Struct, frozen=True):
+    """What tuning found.
+
+    Attributes:
+        settings: the cheapest that reach the target, or the best.
+        recall: theirs.
+        curve: every setting that was tried.
+        filtered: the recall under each kind of filter.
+    """
+
+    settings: Settings
+    recall: float
+    curve: list[Setting]
+    filtered: dict[str, float]
 
 
 def sample_queries(
@@ -53,10 +79,12 @@ def sample_queries(
     return queries
 
 
-def true_scores(truth: ExactIndex, queries: NDArray[np.float32], k: int) -> NDArray[np.float32]:
+def true_scores(
+    truth: ExactIndex, queries: NDArray[np.float32], k: int, allow: Bitmap | None = None
+) -> NDArray[np.float32]:
     """Scores of the true k nearest, `float32[q, k]`, on two threads."""
     with ThreadPoolExecutor(2) as pool:
-        parts = pool.map(lambda part: truth.search(part, k)[1], np.array_split(queries, 2))
+        parts = pool.map(lambda part: truth.search(part, k, allow)[1], np.array_split(queries, 2))
         return np.concatenate(list(parts))
 
 
@@ -74,69 +102,167 @@ def recall_of(
     hits = 0
     for i in range(len(queries)):
         rows = found[i][found[i] >= 0]
-        last = best[i][np.isfinite(best[i])][-1]
+        known = best[i][np.isfinite(best[i])]
+        if not len(known):
+            continue
         scores = truth.vectors_of(rows) @ queries[i]
-        hits += int((scores >= last - _TOLERANCE * max(1.0, abs(last))).sum())
+        hits += int((scores >= known[-1] - _TOLERANCE * max(1.0, abs(known[-1]))).sum())
     return hits / max(int(np.isfinite(best).sum()), 1)
 
 
 def tune(
-    index: IvfIndex,
+    index: Kind,
     truth: ExactIndex,
     queries: NDArray[np.float32],
+    filters: dict[str, Bitmap],
     target: float,
     at: int,
     progress: Progress,
-) -> tuple[IvfIndex, list[Setting], Setting]:
-    """The index at its cheapest setting that reaches a recall, the curve, and that setting.
+) -> tuple[Kind, Tuned]:
+    """The index at its cheapest setting that reaches a recall, and how that was found.
 
-    What is cheapest is read from the cost model of `IvfIndex`, not from a clock, so the same
-    inputs choose the same setting; the clock's figure is reported beside it. When no setting
-    reaches the target, the one with the best recall is chosen.
+    What is cheapest is read from the cost model of the kind, not from a clock, so the same inputs
+    choose the same setting; the clock's figure is reported beside it. When no setting reaches the
+    target, the one with the best recall is chosen. Then the effort of filtered searches is chosen:
+    the least that reaches the target under each filter, or as much as the unfiltered one reached.
     """
     at = max(1, min(at, len(index)))
     best = true_scores(truth, queries, at)
-    # A search visits lists enough to hold twice its answer anyway; `lists` is a power of two.
-    fewest = max(1, 2 * at * index.lists // len(index))
-    probes = [2**i for i in range(index.lists.bit_length()) if fewest < 2 ** (i + 1)]
     curve: list[Setting] = []
-    with stage(progress, "tune index", len(_K_FACTORS)):
-        for k_factor in _K_FACTORS:
-            for nprobe in probes:
-                setting = _measure(
-                    index.with_settings(nprobe, k_factor, at), queries, truth, best, at
-                )
-                curve.append(setting)
-                if setting.recall >= target or not _rising(curve, k_factor):
+    cheapest = np.inf
+
+    def measure(knobs: dict[str, int]) -> Setting:
+        nonlocal cheapest
+        setting = _measure(index.with_settings(Settings(at, knobs)), queries, truth, best, at)
+        curve.append(setting)
+        if setting.recall >= target:
+            cheapest = min(cheapest, _cost(index, knobs, at))
+        return setting
+
+    groups = list(index.curves(at))
+    with stage(progress, f"tune {index.kind}", len(groups)):
+        for group in groups:
+            tried: list[Setting] = []
+            for knobs in group:
+                if _cost(index, knobs, at) >= cheapest:
+                    break
+                tried.append(measure(knobs))
+                if tried[-1].recall >= target:
+                    _narrow(index, tried, target, measure)
+                if tried[-1].recall >= target or not _rising(tried):
                     break
             progress.advance(1)
-            if k_factor * at * 2 > len(index):
-                break
     reached = [setting for setting in curve if setting.recall >= target]
     chosen = (
-        min(reached, key=lambda s: index.search_cost(s.nprobe, s.k_factor * at))
+        min(reached, key=lambda s: _cost(index, s.knobs, at))
         if reached
         else max(curve, key=lambda s: s.recall)
     )
-    return index.with_settings(chosen.nprobe, chosen.k_factor, at), curve, chosen
+    index = index.with_settings(Settings(at, chosen.knobs))
+    with stage(progress, f"tune filters of {index.kind}"):
+        index, filtered = _widen(index, truth, filters, queries, min(target, chosen.recall), at)
+    return index, Tuned(index.settings, chosen.recall, curve, filtered)
 
 
-def _rising(curve: list[Setting], k_factor: int) -> bool:
-    """Whether visiting more lists still helps at this k_factor: by doubling three times."""
-    same = [setting.recall for setting in curve if setting.k_factor == k_factor]
-    return len(same) < 4 or same[-1] > same[-4] + 1e-3
+def trace(
+    index: ApproximateIndex, truth: ExactIndex, queries: NDArray[np.float32], at: int
+) -> list[Setting]:
+    """Every setting of an index's curves; each curve until more effort no longer helps."""
+    at = max(1, min(at, len(index)))
+    best = true_scores(truth, queries, at)
+    curve: list[Setting] = []
+    for group in index.curves(at):
+        tried: list[Setting] = []
+        for knobs in group:
+            settings = Settings(at, knobs)
+            tried.append(_measure(index.with_settings(settings), queries, truth, best, at))
+            if not _rising(tried) or tried[-1].recall >= _ENOUGH:
+                break
+        curve += tried
+    return curve
+
+
+def _cost(index: ApproximateIndex, knobs: dict[str, int], at: int) -> float:
+    return index.with_settings(Settings(at, knobs)).cost(at, len(index))
+
+
+def _narrow(index: ApproximateIndex, tried: list[Setting], target: float, measure: Measure) -> None:
+    """Try what lies between the last setting and the one before it, from below."""
+    if len(tried) < 2:
+        return
+    for knobs in index.between(tried[-2].knobs, tried[-1].knobs):
+        if measure(knobs).recall >= target:
+            return
+
+
+def _rising(same: list[Setting]) -> bool:
+    """Whether more effort still helps: by the last three steps."""
+    return len(same) < 4 or same[-1].recall > same[-4].recall + 1e-3
+
+
+def filters_for(
+    rows: NDArray[np.int32], vectors: NDArray[np.floating], query: NDArray[np.float32]
+) -> dict[str, Bitmap]:
+    """Filters that a search must hold its recall under.
+
+    Random ones let through what has nothing to do with the query. The others let through what is
+    like one query or unlike it: the neighbours that a query of that kind would have had are gone.
+    """
+    n = len(rows)
+    draws = np.random.default_rng([n, vectors.shape[1]]).random(n)
+    likeness = np.concatenate(
+        [
+            np.asarray(vectors[start : start + _CHUNK], np.float32) @ query
+            for start in range(0, n, _CHUNK)
+        ]
+    )
+    ranks = np.argsort(np.argsort(likeness, kind="stable"), kind="stable")
+    chosen = {f"random {share:.0%}": draws < share for share in (0.5, 0.1, 0.03)}
+    for share in (0.5, 0.1):
+        chosen[f"unlike a query {share:.0%}"] = ranks < share * n
+        chosen[f"like a query {share:.0%}"] = ranks >= (1 - share) * n
+    filters = {}
+    for name, flags in chosen.items():
+        allow = np.zeros(int(rows[-1]) + 1, np.bool_)
+        allow[rows[flags]] = True
+        filters[name] = pack(allow)
+    return filters
+
+
+def _widen(
+    index: Kind,
+    truth: ExactIndex,
+    filters: dict[str, Bitmap],
+    queries: NDArray[np.float32],
+    target: float,
+    at: int,
+) -> tuple[Kind, dict[str, float]]:
+    """The index with the least effort under filters that reaches a recall under each."""
+    queries = queries[:_FILTERED]
+    settings = index.settings
+    filtered: dict[str, float] = {}
+    widest = SPREADS[0]
+    for name, allow in filters.items():
+        best = true_scores(truth, queries, at, allow)
+        for spread in SPREADS[SPREADS.index(widest) :]:
+            tried = index.with_settings(Settings(at, settings.knobs, spread))
+            filtered[name] = recall_of(tried.search(queries, at, allow)[0], queries, truth, best)
+            widest = spread
+            if filtered[name] >= target:
+                break
+    return index.with_settings(Settings(at, settings.knobs, widest)), filtered
 
 
 def _measure(
-    index: IvfIndex,
+    index: ApproximateIndex,
     queries: NDArray[np.float32],
     truth: ExactIndex,
     best: NDArray[np.float32],
     at: int,
 ) -> Setting:
     index.search(queries[:1], at)  # compiles and brings the files in
-    start = time.perf_counter()
+    start = time.thread_time()
     found = np.concatenate([index.search(queries[i : i + 1], at)[0] for i in range(len(queries))])
-    seconds = time.perf_counter() - start
+    seconds = time.thread_time() - start
     recall = recall_of(found, queries, truth, best)
-    return Setting(index.nprobe, index.k_factor, recall, round(len(queries) / seconds, 1))
+    return Setting(index.settings.knobs, recall, round(len(queries) / seconds, 1))

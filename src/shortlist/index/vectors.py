@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from shortlist.core.bitmap import Bitmap, full, pack
 from shortlist.core.errors import DataError, ReleaseError, RequestError
 from shortlist.core.vocabulary import open_array
 from shortlist.index import kernels
+from shortlist.index.threads import in_parts
 
 _NO_ROWS = np.empty(0, np.int32)
 _CHUNK = 65_536  # vectors checked and converted at a time
@@ -107,8 +109,11 @@ class VectorTable:
             )
         if k < 0:
             raise RequestError(f"is {k}.", remedy="Ask for 0 or more.", where="k")
-        queries = np.require(queries, np.float32, ("C", "W"))
-        if not np.isfinite(queries).all():
+        flags = queries.flags
+        if queries.dtype != np.float32 or not flags.c_contiguous or not flags.writeable:
+            queries = np.require(queries, np.float32, ("C", "W"))
+        # A sum is finite only if all its terms are, and costs a tenth of looking at each.
+        if not math.isfinite(np.add.reduce(queries, axis=None)) and not np.isfinite(queries).all():
             bad = int((~np.isfinite(queries).all(axis=1)).argmax())
             raise RequestError(
                 f"query {bad} has a number that is not finite.",
@@ -122,15 +127,35 @@ class VectorTable:
         return int(kernels.count_common(allow, self.members))
 
     def scan(
-        self, queries: NDArray[np.float32], k: int, allow: Bitmap | None, allowed: int
+        self,
+        queries: NDArray[np.float32],
+        k: int,
+        allow: Bitmap | None,
+        allowed: int,
+        threads: int = 1,
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """The k nearest of every vector, or of the `allowed` ones (`count(allow)`), exactly."""
+        """The k nearest of every vector, or of the `allowed` ones (`count(allow)`), exactly.
+
+        The queries are shared among the threads.
+        """
         found = np.empty((len(queries), k), np.int32)
         scores = np.empty((len(queries), k), np.float32)
-        chosen = np.empty(allowed, np.int32)
+        chosen = np.empty(allowed if allow is not None else 0, np.int32)
         if allow is not None:
             kernels.chosen_positions(allow, self.members, self.positions, chosen)
-        kernels.scan(queries, self.matrix, self.rows, allow is None, chosen, found, scores)
+
+        def part(some: slice, _: int) -> None:
+            kernels.scan(
+                queries[some],
+                self.matrix,
+                self.rows,
+                allow is None,
+                chosen,
+                found[some],
+                scores[some],
+            )
+
+        in_parts(part, len(queries), threads)
         return found, scores
 
     def vectors_of(self, rows: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -154,16 +179,21 @@ class VectorTable:
         Raises:
             ReleaseError: a file is missing or damaged.
         """
-        matrix = _open(folder / "vectors.npy")
+        matrix = open_file(folder / "vectors.npy")
         if matrix.dtype == np.float16:
             matrix = matrix.view(np.uint16)
         if not (folder / "rows.npy").exists():
             return cls(matrix, _NO_ROWS, _NO_ROWS, full(len(matrix)))
-        positions = _open(folder / "positions.npy")
-        return cls(matrix, _open(folder / "rows.npy"), positions, pack(positions >= 0))
+        positions = open_file(folder / "positions.npy")
+        return cls(matrix, open_file(folder / "rows.npy"), positions, pack(positions >= 0))
 
 
-def _open(path: Path) -> NDArray[Any]:
+def open_file(path: Path) -> NDArray[Any]:
+    """A saved array, memory-mapped.
+
+    Raises:
+        ReleaseError: it is missing or damaged.
+    """
     try:
         return open_array(path)
     except (OSError, ValueError, EOFError) as error:

@@ -6,49 +6,42 @@ answers to evaluate) comes through `open_pipeline`, which the composition root h
 
 from __future__ import annotations
 
-import tempfile
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import structs
 
-from shortlist.config.schema import Config, EvaluateSection, PopularRetriever
+from shortlist.config.schema import Config, PopularRetriever
 from shortlist.core.errors import DataError, ReleaseError
 from shortlist.core.progress import Progress
-from shortlist.core.request import Pipeline, Request
-from shortlist.features import FeatureSet, default_features
+from shortlist.features.counters import SERIES, Log, Series
+from shortlist.features.profile import PROFILE
 from shortlist.features.statistics import ItemStatistics
 from shortlist.index import build_index
 from shortlist.offline.data.collect import collect
 from shortlist.offline.data.prepare import prepare
 from shortlist.offline.data.prepared import Prepared
-from shortlist.offline.data.split import newest_part
 from shortlist.offline.data.training import TrainingData
 from shortlist.offline.evaluate import Evaluation, evaluate
-from shortlist.offline.evaluate.requests import ask
-from shortlist.offline.ranking.boosted import fit
-from shortlist.offline.ranking.rows import training_rows
+from shortlist.offline.learning import Learner, Models, OpenPipeline
+from shortlist.offline.ranking.needs import check_installed
 from shortlist.offline.replay import Replay
 from shortlist.offline.retrieval import fit_retriever
 from shortlist.offline.retrieval.choose import choose_retrievers
-from shortlist.offline.retrieval.fusion import Learned, learn
+from shortlist.offline.retrieval.memory import Fits
+from shortlist.offline.search.build import build_search
+from shortlist.offline.search.documents import analyzer_of
+from shortlist.offline.search.ranker import OpenSearch, learn_search_ranker
+from shortlist.offline.search.understanding import check_files
 from shortlist.release.artefacts import ItemVectors, save_artefact
 from shortlist.release.fusion import FOLDER as FUSION_FOLDER
-from shortlist.release.fusion import Fusion
 from shortlist.release.publish import Draft, Releases
 from shortlist.release.trees import Trees
-from shortlist.stores.contract import HistoryReader, HistoryStore
-
-FUSION_USERS = 5_000
-FUSION_REQUESTS = 2
-"""Of each user; more of one user's say much the same."""
-
-OpenPipeline = Callable[[Path, HistoryReader], Pipeline]
-"""Opens a release's folder over a history store: the online request path."""
+from shortlist.stores.contract import HistoryStore
 
 
 @dataclass(frozen=True)
@@ -78,6 +71,7 @@ def train(
     open_pipeline: OpenPipeline,
     history: HistoryStore,
     progress: Progress,
+    open_search: OpenSearch | None = None,
 ) -> TrainReport:
     """Run the whole DAG for a project and publish a release.
 
@@ -87,13 +81,17 @@ def train(
         open_pipeline: the online request path, for training rows and evaluation.
         history: the store that serves; the log's histories are merged into it.
         progress: told of every step.
+        open_search: the online search, for a ranker from the query log; None for none.
 
     Raises:
+        ConfigError: a package that the ranker's kind needs is not installed.
         DataError: the sources cannot be used; nothing published changes.
         ReleaseError: the release could not be written; nothing published changes.
     """
     started = time.monotonic()
     state = folder / ".shortlist"
+    check_files(config, folder)
+    check_installed(config.ranker)
     collect(config, folder, progress)
     prepared = prepare(config, folder, progress)
     everything = prepared.training()
@@ -106,13 +104,14 @@ def train(
         config, chosen = structs.replace(config, retrievers=choice.retrievers), choice.reasons
         for line in choice.lines:
             progress.note(line)
-    runs = state / "runs"
-    learned = _learn(config, prepared, known, open_pipeline, runs, notes, progress)
+    fits = Fits(state / "runs")
+    learner = Learner(config, folder, prepared, known, open_pipeline, build, fits, progress)
+    learned = learner.learn(Releases(state / "releases"), notes)
     evaluation = None
     if len(known) and len(known) < len(everything):
         held = Releases(state / "holdout")
         with held.draft() as draft:
-            trained = build(config, known, draft, progress, learned, chosen=chosen, runs=runs)
+            trained = build(config, known, draft, progress, learned, chosen=chosen, fits=fits)
         held.promote(trained)
         held.prune(1)
         try:
@@ -122,10 +121,33 @@ def train(
     else:
         notes.append("The log is too short to hold a part of it out: nothing was evaluated.")
 
+    search_ranker = None
+    if open_search is not None:
+        search_ranker = learn_search_ranker(
+            config,
+            folder,
+            everything,
+            prepared.user_ids(),
+            open_search,
+            build,
+            progress,
+            notes,
+        )
     releases = Releases(state / "releases")
     metrics = evaluation.to_dict() if evaluation else {}
     with releases.draft() as draft:
-        release = build(config, everything, draft, progress, learned, metrics, chosen, runs)
+        release = build(
+            config,
+            everything,
+            draft,
+            progress,
+            learned,
+            metrics,
+            chosen,
+            fits,
+            project=folder,
+            search_ranker=search_ranker,
+        )
     progress.step("histories")
     history.load(prepared.histories())
     published, reason = True, ""
@@ -135,7 +157,12 @@ def train(
         published, reason = False, str(error)
     else:  # the release that serves counts these events itself now
         history.forget_recent(prepared.watermark)
-    releases.prune(config.releases.keep)
+    compared = [
+        variant.release
+        for experiment in config.experiments.values()
+        for variant in experiment.variants.values()
+    ]
+    releases.prune(config.releases.keep, compared)
     seconds = time.monotonic() - started
     return TrainReport(release, published, reason, evaluation, notes, seconds)
 
@@ -171,97 +198,6 @@ def evaluate_holdout(
     )
 
 
-@dataclass(frozen=True)
-class Models:
-    """What is learned on later requests than the retrievers know.
-
-    Attributes:
-        fusion: how the sources' lists become one.
-        trees: the ranker; None without one.
-        features: what it ranks by.
-    """
-
-    fusion: Learned = field(default_factory=lambda: Learned(Fusion()))
-    trees: Trees | None = None
-    features: FeatureSet = field(default_factory=lambda: FeatureSet([]))
-
-
-def _learn(
-    config: Config,
-    prepared: Prepared,
-    known: TrainingData,
-    open_pipeline: OpenPipeline,
-    runs: Path,
-    notes: list[str],
-    progress: Progress,
-) -> Models:
-    """Fusion and a ranker, from requests after everything that their retrievers were fitted on."""
-    if config.ranker.kind == "none":
-        notes.append("No ranker: candidates stay in fused order, as the configuration says.")
-    start = newest_part(known.time, config.ranker.window) if len(known) else 0
-    early = known.before(start)
-    if not len(early) or len(early) == len(known):
-        notes.append("No ranker: the log is too short to train one on a later part of it.")
-        return Models()
-    seed, users = config.project.seed, prepared.user_ids()
-    with tempfile.TemporaryDirectory(prefix="shortlist-") as scratch:
-        with Releases(Path(scratch)).draft() as draft:
-            id = build(config, early, draft, progress, runs=runs)
-        replay = Replay(known, users, config.serve.history_size)
-        pipeline = open_pipeline(Path(scratch) / id, replay)
-        fusion = _fusion(config, known, start, pipeline, users, progress)
-        notes.append(f"Fusion: {fusion.fusion.reason}")
-        if config.ranker.kind == "none":
-            return Models(fusion)
-        features = _features(config, known, pipeline)
-        rows = training_rows(
-            pipeline,
-            known,
-            prepared.impressions_path,
-            start,
-            config.ranker,
-            features,
-            users,
-            seed,
-            progress,
-        )
-    try:
-        trees, report = fit(rows, config.ranker, seed, progress)
-    except DataError as error:
-        notes.append(f"No ranker: {error}")
-        return Models(fusion)
-    notes.append(str(report))
-    return Models(fusion, trees, features)
-
-
-def _fusion(
-    config: Config,
-    known: TrainingData,
-    start: int,
-    pipeline: Pipeline,
-    users: list[str],
-    progress: Progress,
-) -> Learned:
-    """Fusion learned on the requests that evaluation would make of the same window."""
-    seen = config.arrange.seen
-    every = EvaluateSection(users=FUSION_USERS, requests_per_user=FUSION_REQUESTS)
-    asked = ask(known, start, every, config.project.seed, seen)
-    requests = [
-        Request(user=users[user], now=now, k=1, seen=seen)
-        for user, now in zip(asked.user.tolist(), asked.now.tolist(), strict=True)
-    ]
-    return learn(pipeline, requests, asked.relevant, asked.user, config.project.seed, progress)
-
-
-def _features(config: Config, data: TrainingData, pipeline: Pipeline) -> FeatureSet:
-    items = config.data.items
-    sources = pipeline.retrieve([Request(k=1, now=data.until)])[0].sources
-    kinds = {name: column.kind for name, column in data.catalogue.columns.items()}
-    return default_features(
-        items.category if items else "", items.price if items else "", kinds, sources
-    )
-
-
 def build(
     config: Config,
     data: TrainingData,
@@ -270,7 +206,10 @@ def build(
     models: Models | None = None,
     metrics: Mapping[str, Any] | None = None,
     chosen: Mapping[str, str] | None = None,
-    runs: Path | None = None,
+    fits: Fits | None = None,
+    *,
+    project: Path | None = None,
+    search_ranker: Trees | None = None,
 ) -> str:
     """Fit retrievers on data, index their vectors, and write a release; returns its id.
 
@@ -282,9 +221,12 @@ def build(
         models: fusion and ranker; reciprocal rank fusion and none if not given.
         metrics: for the manifest.
         chosen: why each retriever was chosen, for the manifest.
-        runs: where retrievers that train for long keep checkpoints, a folder for each.
+        fits: what is kept of fits beside the release; the builds of one training share it.
+        project: the project's folder, for a release that answers searches; None for one that
+            does not.
+        search_ranker: what its searches are ranked by; None for the default fusion.
     """
-    models = models or Models()
+    models, fits = models or Models(), fits or Fits()
     folder, seed = draft.path, config.project.seed
     data.catalogue.save(folder / "catalogue")
     retrievers = dict(config.retrievers)
@@ -293,8 +235,10 @@ def build(
     category = config.data.items.category if config.data.items else ""
     artefacts, indexes = [], {}
     for name, retriever in retrievers.items():
-        run = runs / name if runs else None
-        fitted = fit_retriever(retriever, data, seed, progress, category=category, runs=run)
+        run, memory = fits.of(name)
+        fitted = fit_retriever(
+            retriever, data, seed, progress, category, run, memory, analyzer_of(config.text)
+        )
         for kind, artefact in fitted.items():
             if isinstance(artefact, ItemVectors) and not len(artefact.rows):
                 progress.note(f"{name} found no item to make a vector of: it is left without.")
@@ -310,10 +254,25 @@ def build(
             artefacts.append({"name": name, "kind": kind, "folder": place})
     statistics = ItemStatistics.of(data.item, data.time, data.items, data.until)
     statistics.save(folder / "features")
+    counted = models.features.counted if models.ranker is not None else []
+    if counted:
+        log = Log(data.item, data.owners(), data.time, data.kind_codes())
+        for feature in counted:
+            series = Series.of(feature, log, data.catalogue, data.until)
+            series.save(folder / SERIES / feature.name)
+    if models.profile is not None:
+        models.profile.save(folder / PROFILE)
+    searched = None
+    if project is not None:
+        searched = build_search(config, data, project, folder, progress, search_ranker)
     ranker = None
-    if models.trees is not None:
-        models.trees.save(folder / "ranker")
-        ranker = {"kind": config.ranker.kind, "objective": config.ranker.objective}
+    if models.ranker is not None:
+        models.ranker.save(folder / "ranker")
+        ranker = {
+            "kind": config.ranker.kind,
+            "objective": config.ranker.objective,
+            "until": models.until,
+        }
     if models.fusion.trees is not None:
         models.fusion.trees.save(folder / FUSION_FOLDER)
     manifest = draft.commit(
@@ -321,13 +280,14 @@ def build(
             "config": msgspec.to_builtins(config),
             "watermark": data.until,
             "items": data.items,
+            "search": searched,
             "metrics": metrics or {},
             "artefacts": artefacts,
             "chosen": chosen or {},
             "fusion": models.fusion.fusion,
             "indexes": indexes,
             "ranker": ranker,
-            "features": list(models.features.names) if models.trees is not None else [],
+            "features": list(models.features.names) if models.ranker is not None else [],
         }
     )
     return manifest.id

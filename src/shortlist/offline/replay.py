@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from shortlist.core.vocabulary import Vocabulary
 from shortlist.offline.data.training import TrainingData
-from shortlist.stores.contract import EVENT, Events
+from shortlist.stores.contract import EVENT, POSTED, Events
 
 
 class Replay:
@@ -28,7 +28,9 @@ class Replay:
         self._events = np.zeros(len(data), EVENT)
         self._events["item"] = data.catalogue.vocabulary.keys()[data.item]
         self._events["time"] = data.time
+        self._events["kind"] = data.kind_codes()
         order = np.argsort(data.time, kind="stable")
+        self._order = order
         self._times = data.time[order]
         self._keys = self._events["item"][order]
 
@@ -47,3 +49,14 @@ class Replay:
         """Item keys and times of all events at or after a time, oldest first."""
         start = int(np.searchsorted(self._times, time, "left"))
         return self._keys[start:], self._times[start:]
+
+    def posted(self, after: str = "") -> tuple[Events, str]:
+        """All events in order of time, once."""
+        if after:
+            return np.empty(0, POSTED), after
+        told = np.empty(len(self._order), POSTED)
+        for name in ("item", "time", "kind"):
+            told[name] = self._events[name][self._order]
+        owners = np.repeat(self._users.keys(), np.diff(self._offsets))
+        told["user"] = owners[self._order]
+        return told, "all"

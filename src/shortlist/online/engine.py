@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import overload
 
@@ -12,19 +12,27 @@ from shortlist.config.schema import Config
 from shortlist.core.catalogue import Value
 from shortlist.core.errors import ReleaseError, RequestError, did_you_mean
 from shortlist.core.event import Event
-from shortlist.core.keys import item_keys
+from shortlist.core.keys import item_key, item_keys
 from shortlist.core.request import Request, Shortlist
+from shortlist.core.search import SearchRequest
 from shortlist.core.times import now
-from shortlist.core.vocabulary import UNKNOWN
+from shortlist.features.skew import FOLDER as FEATURE_LOG
+from shortlist.features.skew import FeatureLog
+from shortlist.online.experiments import Experiments
+from shortlist.online.live.book import Book
+from shortlist.online.live.write import Stored
 from shortlist.online.pipeline import RequestPipeline
+from shortlist.online.search.pipeline import SearchPipeline
+from shortlist.online.search.searches import Searches
 from shortlist.online.snapshot import Snapshot
 from shortlist.release.publish import Releases
 from shortlist.stores import Stores, open_stores
 from shortlist.stores.contract import EVENT, kind_code
 from shortlist.stores.inbox import Inbox
+from shortlist.stores.items import ItemBody
 
 
-class Engine:
+class Engine(Searches):
     """Answers requests from the current release; `open` makes one.
 
     Every answer comes from one release from start to end. `refresh` switches to a newer one
@@ -36,7 +44,15 @@ class Engine:
         self.folder = folder
         self._stores = stores
         self._inbox = Inbox(folder / ".shortlist" / "inbox")
-        self._pipeline = self._pipeline_of(snapshot)
+        share = config.serve.log_features
+        logged = folder / ".shortlist" / FEATURE_LOG
+        self._feature_log = FeatureLog(logged, share) if share > 0 else None
+        self._written = Book.store(folder / ".shortlist" / "state")
+        self._book = Book(self._written, snapshot)
+        self._experiments = Experiments(config.experiments)
+        self._pipeline = self._pipeline_of(snapshot, self._book)
+        self._others = self._others_of(snapshot.id)
+        self._search = self._search_of(snapshot, self._book)
 
     @classmethod
     def open(
@@ -78,11 +94,21 @@ class Engine:
         Raises:
             RequestError: a request is malformed; names the field. `validate` tells beforehand.
         """
-        return self._pipeline.recommend(requests)
+        if not self._others:
+            return self._pipeline.recommend(requests)
+        groups: dict[int, list[int]] = {}
+        pipelines = [self._pipeline_for(request) for request in requests]
+        for i, pipeline in enumerate(pipelines):
+            groups.setdefault(id(pipeline), []).append(i)
+        answers: dict[int, Shortlist] = {}
+        for group in groups.values():
+            told = pipelines[group[0]].recommend([requests[i] for i in group])
+            answers.update(zip(group, told, strict=True))
+        return [answers[i] for i in range(len(requests))]
 
     def validate(self, request: Request) -> None:
         """Raise the RequestError that a request deserves, if it deserves one."""
-        self._pipeline.check(request)
+        self._pipeline_for(request).check(request)
 
     @overload
     def recommend(
@@ -197,21 +223,50 @@ class Engine:
         """Note that an answer was shown, for the next training; written within a second."""
         kind = self.config.data.events.impression
         instant = now()
+        drawn = answer.propensities
+        chances = [None] * len(answer) if drawn is None else drawn.tolist()
         self._inbox.defer(
-            Event(user, item, instant, kind, position, answer.request)
+            Event(
+                user,
+                item,
+                instant,
+                kind,
+                position,
+                answer.request,
+                chances[position],
+                dict(answer.variants) or None,
+            )
             for position, item in enumerate(answer.ids)
         )
 
     def item(self, id: str) -> dict[str, Value] | None:
         """The attributes and texts of an item; None for one that is unknown or not shown now."""
-        snapshot = self._pipeline.snapshot
-        row = int(snapshot.catalogue.vocabulary.rows([id])[0])
-        if row == UNKNOWN:
+        body = self._book.get(id)
+        if body is None or not body.available or body.expires <= now() or self.hidden(id):
             return None
-        visible = self._pipeline.filters.visible(now())
-        if not (visible[row >> 3] >> (row & 7)) & 1:
-            return None
-        return snapshot.catalogue.item(row)
+        return self._book.attributes(body)
+
+    @property
+    def book(self) -> Book:
+        """The items that are written beside the release that answers now."""
+        return self._book
+
+    def put(self, items: Mapping[str, ItemBody]) -> Stored:
+        """Write items: durable, and part of the next answer of every process, when it returns.
+
+        Texts are encoded by the release's retrievers, unless their vectors are there.
+
+        Args:
+            items: what `book.body` makes, by id; it replaces what is there.
+
+        Raises:
+            RequestError: an id is empty or too long.
+        """
+        return self._book.put(items)
+
+    def hidden(self, id: str) -> bool:
+        """Whether an item was hidden by `hide`."""
+        return bool((self._stores.availability.hidden() == np.uint64(item_key(id))).any())
 
     def hide(self, ids: Sequence[str]) -> None:
         """Never show these items again, in any process, from when this returns."""
@@ -230,21 +285,60 @@ class Engine:
         current = releases.current()
         if current is None or current == self.release:
             return False
-        pipeline = self._pipeline_of(Snapshot.open(_release_path(self.folder, current)))
-        self._pipeline = pipeline
+        snapshot = Snapshot.open(_release_path(self.folder, current))
+        book = Book(self._written, snapshot)
+        pipeline, search = self._pipeline_of(snapshot, book), self._search_of(snapshot, book)
+        others = self._others_of(snapshot.id)
+        self._book, self._pipeline, self._search = book, pipeline, search
+        self._others = others
         return True
 
     def close(self) -> None:
         """Write what is deferred and close the stores."""
         self._inbox.close()
+        if self._feature_log is not None:
+            self._feature_log.close()
+        self._written.close()
         self._stores.close()
 
-    def _pipeline_of(self, snapshot: Snapshot) -> RequestPipeline:
+    def _pipeline_of(self, snapshot: Snapshot, book: Book) -> RequestPipeline:
         pipeline = RequestPipeline(
-            snapshot, self.config, self._stores.history, self._stores.availability
+            snapshot,
+            self.config,
+            self._stores.history,
+            self._stores.availability,
+            self._feature_log,
+            book.live(),
+            self._experiments,
         )
         pipeline.recommend([Request(k=1)])  # compiles what is not compiled, and maps the files
         return pipeline
+
+    def _others_of(self, current: str) -> dict[str, RequestPipeline]:
+        """The request paths over the releases that experiments name."""
+        opened = {}
+        for release in self._experiments.releases - {current}:
+            snapshot = Snapshot.open(_release_path(self.folder, release))
+            opened[release] = self._pipeline_of(snapshot, Book(self._written, snapshot))
+        return opened
+
+    def _pipeline_for(self, request: Request) -> RequestPipeline:
+        return self._others.get(self._experiments.of(request).release, self._pipeline)
+
+    def _search_of(self, snapshot: Snapshot, book: Book) -> SearchPipeline | None:
+        if snapshot.search is None:
+            return None
+        parts = snapshot.search
+        search = SearchPipeline(
+            snapshot,
+            parts,
+            self.config,
+            self._stores.history,
+            self._stores.availability,
+            book.live((parts.forward, parts.analyzer)),
+        )
+        search.search([SearchRequest("warm up", k=1)])
+        return search
 
     def _weight(self, kind: str) -> float:
         events = self.config.data.events

@@ -49,6 +49,7 @@ class Evidence:
         self, sources: Sequence[str], popular: PopularLists, links: ItemToItem | None
     ) -> None:
         self._links = links
+        self._items = len(popular.order)
         self._dots = [source.endswith(DOTS) for source in sources]
         self._popularity = np.empty(len(popular.order), np.float32)
         self._popularity[popular.order] = -np.log1p(np.arange(len(popular.order)))
@@ -58,6 +59,15 @@ class Evidence:
             *(f"link:{kind}" for kind in _LINKS if links is not None),
             *_OTHER,
         )
+
+    def grow(self, size: int) -> None:
+        """Have room for `size` rows; further ones are as popular as the last of the release."""
+        more = size - len(self._place)
+        if more > 0:
+            more = max(more, len(self._place) // 8)
+            least = np.float32(-np.log1p(self._items))
+            self._popularity = np.concatenate([self._popularity, np.full(more, least)])
+            self._place = np.concatenate([self._place, np.full(more, -1, np.int32)])
 
     def __call__(
         self,
@@ -169,7 +179,7 @@ def _link(
             out[5, i] = max(out[5, i], value)
     for i in range(len(rows)):
         place[rows[i]] = -1
-        if len(seeds):
+        if len(seeds) and rows[i] < len(neighbours):
             for j in range(neighbours.shape[1]):
                 if neighbours[rows[i], j] == seeds[0]:
                     out[2, i] = np.sqrt(max(scores[rows[i], j], np.float32(0)))

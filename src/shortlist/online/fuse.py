@@ -16,9 +16,9 @@ from shortlist.core.order import best_first
 from shortlist.core.request import Candidates
 from shortlist.online.evidence import Evidence
 from shortlist.online.query import Query
-from shortlist.online.ranking.boosted import score
 from shortlist.online.retrieval.contract import Found
 from shortlist.release.fusion import Fusion
+from shortlist.release.tree_scores import score
 from shortlist.release.trees import Trees
 
 HEAD = 200

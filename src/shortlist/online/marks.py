@@ -20,6 +20,14 @@ class Marks:
         self.place: NDArray[np.int32] = np.zeros(n, np.int32)
         self._token = 0
 
+    def grow(self, n: int) -> None:
+        """Have room for n rows at least; for more, where it has to move."""
+        more = n - len(self.stamp)
+        if more > 0:
+            room = np.zeros(max(more, len(self.stamp) // 8), np.int32)
+            self.stamp = np.concatenate([self.stamp, room])
+            self.place = np.concatenate([self.place, room])
+
     def ban(self, rows: NDArray[np.int32]) -> int:
         """Mark rows (negative ones are passed over) and return the token of this generation."""
         if self._token >= np.iinfo(np.int32).max - 4:

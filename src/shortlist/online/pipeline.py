@@ -7,22 +7,26 @@ several requests at once cheaper than one by one; a batch equals its singles.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.config.schema import Config
-from shortlist.core.errors import RequestError
+from shortlist.core.catalogue import Catalogue
+from shortlist.core.errors import ConfigError, RequestError
 from shortlist.core.request import Candidates, Request, Shortlist, Weighed
 from shortlist.core.times import now
 from shortlist.core.vocabulary import UNKNOWN
 from shortlist.features.contract import HISTORY
+from shortlist.features.skew import FeatureLog
 from shortlist.online.arrange import Arrange
 from shortlist.online.evidence import evidence_of
+from shortlist.online.experiments import ARRANGE, Experiments
 from shortlist.online.filters import Filters
 from shortlist.online.fuse import Fuse, head_of
+from shortlist.online.live import Live
 from shortlist.online.marks import Marks
 from shortlist.online.merge import merge
 from shortlist.online.query import Query
@@ -52,18 +56,24 @@ class RequestPipeline:
         config: Config,
         history: HistoryReader,
         availability: AvailabilityStore,
+        feature_log: FeatureLog | None = None,
+        live: Live | None = None,
+        experiments: Experiments | None = None,
     ) -> None:
         self.snapshot = snapshot
+        self._live = live
         self._config = config
         self._history = history
         catalogue = snapshot.catalogue
-        self.filters = Filters(catalogue, availability, config.serve.filter_cache << 20)
+        self.filters = Filters(catalogue, availability, config.serve.filter_cache << 20, live)
         self._marks = Marks(len(catalogue))
-        self._sources, self._similar, self._filler = sources_of(snapshot)
+        self._sources, self._similar, self._filler = sources_of(snapshot, live)
         self._evidence = evidence_of(snapshot, [source.name for source in self._sources])
         self._fuse = Fuse(snapshot.manifest.fusion, snapshot.fusion_trees, self._evidence)
-        self._ranking = Ranking(snapshot, history)
-        self._arrange = Arrange(catalogue, config.arrange.max_per)
+        self._ranking = Ranking(snapshot, history, feature_log, live)
+        self._experiments = experiments or Experiments({})
+        self._rules = {ARRANGE: config.arrange, **self._experiments.arrangements}
+        self._arrange = self._arrangements(catalogue)
         self._lock = Lock()
 
     def recommend(self, requests: Sequence[Request]) -> list[Shortlist]:
@@ -76,12 +86,15 @@ class RequestPipeline:
             return []
         with self._lock:
             queries = self._hydrate(requests)
-            found = self._retrieve(queries)
+            found = [
+                self._arrange[query.treatment.arrange].bring(query, *one)
+                for query, one in zip(queries, self._retrieve(queries), strict=True)
+            ]
             candidates = [one for one, _ in found]
             scores = self._rank(queries, candidates, [fused for _, fused in found])
             return [
-                self._show(query, one, score)
-                for query, one, score in zip(queries, candidates, scores, strict=True)
+                self._show(query, one, fused, score)
+                for query, (one, fused), score in zip(queries, found, scores, strict=True)
             ]
 
     def retrieve(self, requests: Sequence[Request]) -> list[Candidates]:
@@ -129,30 +142,64 @@ class RequestPipeline:
         self.filters.check(request.where)
         if request.item is not None:
             known = self.snapshot.catalogue.vocabulary.rows([request.item])
-            if known[0] == UNKNOWN:
+            if known[0] == UNKNOWN and not (self._live and self._live.knows(request.item)):
                 raise RequestError(
                     f"no item has the id {request.item!r}.",
                     remedy="Ask for an item of the catalogue.",
                     where="item",
                 )
 
+    @property
+    def _catalogue(self) -> Catalogue:
+        """The release's items and those written since."""
+        return self.snapshot.catalogue if self._live is None else self._live.catalogue
+
+    def _follow(self) -> None:
+        """Take over the items that were written since the last batch."""
+        if self._live is not None and self._live.refresh():
+            self._marks.grow(self._live.size)
+            self._evidence.grow(self._live.size)
+            self._arrange = self._arrangements(self._live.catalogue)
+
+    def _arrangements(self, catalogue: Catalogue) -> dict[str, Arrange]:
+        snapshot, seed = self.snapshot, self._config.project.seed
+        made = {}
+        for table, rules in self._rules.items():
+            try:
+                made[table] = Arrange(catalogue, rules, snapshot.indexes, snapshot.retrievers, seed)
+            except ConfigError as error:
+                where = error.where.replace(ARRANGE, table, 1)
+                raise ConfigError(error.problem, remedy=error.remedy, where=where) from None
+        return made
+
     def _hydrate(self, requests: Sequence[Request]) -> list[Query]:
         """Understand requests: filters to bitmaps, ids to rows, users to histories."""
+        self._follow()
         instants = np.array([request.now or now() for request in requests], np.int64)
         histories = self._history.read([request.user for request in requests], instants)
-        vocabulary = self.snapshot.catalogue.vocabulary
+        vocabulary = self._catalogue.vocabulary
+        items = len(self.snapshot.catalogue)
         queries = []
         for request, instant, events in zip(requests, instants.tolist(), histories, strict=True):
             self.check(request)
-            rows, times = _known(vocabulary.rows_of_keys(_column(events, "item")), events)
+            rows, times, kinds = _known(vocabulary.rows_of_keys(_column(events, "item")), events)
             banned = [vocabulary.rows(request.exclude)] if request.exclude else []
-            seen = self._config.arrange.seen if request.seen is None else request.seen
+            treatment = self._experiments.of(request)
+            rules = self._rules[treatment.arrange]
+            seen = rules.seen if request.seen is None else request.seen
             if not seen:
                 banned.append(rows)
             seeds = rows[::-1]
             if request.item is not None:
                 seeds = vocabulary.rows([request.item])
+                seeds = seeds[seeds >= 0]  # one that was written this instant has no row yet
                 banned.append(seeds)
+            live_seeds = None
+            if self._live is not None and (seeds >= items).any():
+                live_seeds, seeds = seeds, seeds[seeds < items]
+            if self._live is not None and (rows >= items).any():
+                known = rows < items
+                rows, times, kinds = rows[known], times[known], kinds[known]
             queries.append(
                 Query(
                     request=request,
@@ -164,6 +211,9 @@ class RequestPipeline:
                     seeds=seeds,
                     history_rows=rows[-HISTORY:],
                     history_times=times[-HISTORY:],
+                    history_kinds=kinds[-HISTORY:],
+                    live_seeds=live_seeds,
+                    treatment=treatment,
                 )
             )
         return queries
@@ -201,37 +251,61 @@ class RequestPipeline:
         fused: Sequence[NDArray[np.float32]],
     ) -> list[NDArray[np.float32]]:
         """A score for every candidate; the fused one without a ranker or for neighbours."""
-        feeds = [i for i, query in enumerate(queries) if query.request.item is None]
+        feeds = [i for i, query in enumerate(queries) if _is_ranked(query)]
         scores = list(fused)
         if feeds and self._ranking.ready:
-            ranked = self._ranking([queries[i] for i in feeds], [candidates[i] for i in feeds])
+            ranked = self._ranking(
+                [queries[i] for i in feeds],
+                [candidates[i] for i in feeds],
+                [fused[i] for i in feeds],
+            )
             for i, score in zip(feeds, ranked, strict=True):
                 scores[i] = score
         return scores
 
-    def _show(self, query: Query, candidates: Candidates, scores: NDArray[np.float32]) -> Shortlist:
+    def _show(
+        self,
+        query: Query,
+        candidates: Candidates,
+        fused: NDArray[np.float32],
+        scores: NDArray[np.float32],
+    ) -> Shortlist:
         """Arrange scored candidates, and bring ids back."""
-        chosen = self._arrange(candidates.rows, scores, query.request.k)
-        rows = candidates.rows[chosen]
-        explain = []
+        arranged = self._arrange[query.treatment.arrange](query, candidates, scores)
+        chosen = arranged.chosen
+        rows, shown = candidates.rows[chosen], scores[chosen]
+        explain: list[dict[str, Mapping[str, float]]] = []
         if query.request.explain:
-            explain = self._ranking.explain(query, candidates, chosen)
+            explain = self._ranking.explain(query, candidates, fused, chosen)
+            for why, told in zip(explain, arranged.told, strict=False):
+                why["arranged"] = told
+            if not query.treatment.ranked:
+                for why in explain:
+                    why.pop("contributions", None)
         return Shortlist(
-            ids=self.snapshot.catalogue.vocabulary.ids(rows),
-            scores=scores[chosen],
+            ids=self._catalogue.vocabulary.ids(rows),
+            scores=self._ranking.told(shown) if _is_ranked(query) else shown,
             rows=rows,
             release=self.snapshot.id,
             request=secrets.token_hex(8),
             explain=explain,
+            propensities=arranged.propensities,
+            variants=query.treatment.variants,
         )
+
+
+def _is_ranked(query: Query) -> bool:
+    return query.request.item is None and query.treatment.ranked
 
 
 def _column(events: Events, name: str) -> NDArray[np.uint64]:
     return np.ascontiguousarray(events[name])
 
 
-def _known(rows: NDArray[np.int32], events: Events) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Rows and times of the events whose items the catalogue knows."""
-    times = np.ascontiguousarray(events["time"])
+def _known(
+    rows: NDArray[np.int32], events: Events
+) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.uint32]]:
+    """Rows, times and kinds of the events whose items the catalogue knows."""
+    times, kinds = np.ascontiguousarray(events["time"]), np.ascontiguousarray(events["kind"])
     known = rows >= 0
-    return (rows, times) if known.all() else (rows[known], times[known])
+    return (rows, times, kinds) if known.all() else (rows[known], times[known], kinds[known])

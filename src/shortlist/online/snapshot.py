@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from shortlist.core.catalogue import Catalogue
 from shortlist.core.errors import ReleaseError
 from shortlist.features import FeatureSet, feature_set
+from shortlist.features.counters import SERIES, Series
+from shortlist.features.declared import declared_in
 from shortlist.features.statistics import ItemStatistics
 from shortlist.index import load_index
 from shortlist.index.contract import Index
+from shortlist.online.search.parts import SearchParts
 from shortlist.release.artefacts import Artefact, load_artefact
 from shortlist.release.fusion import FOLDER
 from shortlist.release.manifest import Manifest, read_manifest
+from shortlist.release.ranking.models import Ranker
 from shortlist.release.trees import Trees
 
 
@@ -31,8 +35,10 @@ class Snapshot:
         indexes: retriever → index over its vectors.
         statistics: item event counts.
         features: the ranker's input, where there is a ranker.
-        trees: the ranker; None where candidates stay in fused order.
+        series: of the declared features over everybody's events, by name.
+        ranker: None where candidates stay in fused order.
         fusion_trees: of a boosted fusion.
+        search: what queries are answered by; None for a catalogue without words.
     """
 
     id: str
@@ -43,8 +49,10 @@ class Snapshot:
     indexes: Mapping[str, Index]
     statistics: ItemStatistics
     features: FeatureSet
-    trees: Trees | None
+    ranker: Ranker | None
     fusion_trees: Trees | None
+    search: SearchParts | None = None
+    series: Mapping[str, Series] = field(default_factory=dict)
 
     @classmethod
     def open(cls, folder: Path) -> Snapshot:
@@ -57,6 +65,8 @@ class Snapshot:
         try:
             catalogue = Catalogue.load(folder / "catalogue")
             kinds = {name: column.kind for name, column in catalogue.columns.items()}
+            own = declared_in(manifest.config, kinds) if manifest.features else []
+            features = feature_set(manifest.features, kinds, own)
             return cls(
                 id=manifest.id,
                 manifest=manifest,
@@ -69,11 +79,16 @@ class Snapshot:
                 },
                 indexes={name: load_index(folder / "indexes" / name) for name in manifest.indexes},
                 statistics=ItemStatistics.load(folder / "features"),
-                features=feature_set(manifest.features, kinds),
-                trees=Trees.load(folder / "ranker") if manifest.ranker else None,
+                features=features,
+                ranker=Ranker.load(folder / "ranker") if manifest.ranker else None,
                 fusion_trees=(
                     Trees.load(folder / FOLDER) if manifest.fusion.method == "boosted" else None
                 ),
+                search=SearchParts.open(folder, manifest.search) if manifest.search else None,
+                series={
+                    feature.name: Series.load(folder / SERIES / feature.name)
+                    for feature in features.counted
+                },
             )
         except FileNotFoundError as error:
             raise ReleaseError(

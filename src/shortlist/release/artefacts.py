@@ -169,13 +169,71 @@ class ItemVectors:
     vectors: NDArray[np.float32]
 
 
-Artefact = PopularLists | ItemToItem | SessionIndex | ItemFactors | Encoder | ItemVectors
+@dataclass(frozen=True)
+class StaticText:
+    """An encoder of texts by the vectors of their subwords; `text.encoding` opens it.
+
+    Its vectors search the index of the same retriever, by dot product.
+
+    Attributes:
+        tokenizer: `uint8[size]`, a `tokenizer.json`.
+        table: `float32[subwords, d]`.
+        weights: `float32[subwords]`, at least 0.
+        length: how many subwords of a text are read.
+        unit: 1 when vectors have length 1, else 0.
+        analyzer: `text.Analyzer.to_dict` as JSON; it normalises texts.
+        version: names the content: vectors of equal versions are of one space.
+    """
+
+    tokenizer: NDArray[np.uint8]
+    table: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    length: int
+    unit: int
+    analyzer: str
+    version: str
+
+
+@dataclass(frozen=True)
+class OnnxText:
+    """An encoder of texts as an ONNX model with its tokenizer; `text.encoding` opens it.
+
+    Attributes:
+        tokenizer: `uint8[size]`, a `tokenizer.json`.
+        model: `uint8[size]`, the ONNX file: `input_ids` and `attention_mask` int64[b, n] (and
+            `token_type_ids`, where it has them) to `vectors` float32[b, d].
+        length: how many tokens of a text are read.
+        pad: the id that shorter texts are filled up with.
+        dim: d.
+        version: names the content: vectors of equal versions are of one space.
+    """
+
+    tokenizer: NDArray[np.uint8]
+    model: NDArray[np.uint8]
+    length: int
+    pad: int
+    dim: int
+    version: str
+
+
+Artefact = (
+    PopularLists
+    | ItemToItem
+    | SessionIndex
+    | ItemFactors
+    | Encoder
+    | StaticText
+    | OnnxText
+    | ItemVectors
+)
 KINDS: dict[str, type[Artefact]] = {
     "popular": PopularLists,
     "item_to_item": ItemToItem,
     "sessions": SessionIndex,
     "factors": ItemFactors,
     "encoder": Encoder,
+    "text_static": StaticText,
+    "text_onnx": OnnxText,
     "vector": ItemVectors,
 }
 _SCALARS = "values.json"

@@ -60,6 +60,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         indexes: by retriever, what `index.IndexReport` says; `n` is the number of vectors.
         ranker: what the ranker is, or none.
         features: names of the ranker's features, in order.
+        search: what is searched and by which analyzer; none for a catalogue without words.
         signatures: what each servable takes and returns.
     """
 
@@ -78,6 +79,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     indexes: dict[str, dict[str, Any]] = {}
     ranker: dict[str, Any] | None = None
     features: list[str] = []
+    search: dict[str, Any] | None = None
     signatures: dict[str, Any] = {}
 
     def metric(self, name: str) -> float | None:

@@ -19,7 +19,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -261,16 +261,20 @@ class Releases:
             self._remember(earlier[:-1])
             return earlier[-1]
 
-    def prune(self, keep: int) -> Ids:
+    def prune(self, keep: int, needed: Iterable[str] = ()) -> Ids:
         """Remove all but the newest releases; the ids that are gone.
 
         The current release and the one that `rollback` would choose are kept whatever their age.
+
+        Args:
+            keep: how many of the newest stay.
+            needed: others that must stay, such as those that experiments compare.
         """
         if not self.folder.is_dir():
             return []
         with locked(self.folder / ".lock"):
             ids = self.ids()
-            kept = {*ids[max(0, len(ids) - keep) :], self.current(), *self._earlier()[-1:]}
+            kept = {*ids[max(0, len(ids) - keep) :], self.current(), *self._earlier()[-1:], *needed}
             removed = [id for id in ids if id not in kept]
             for id in removed:
                 # Under another name first: half of a release never looks like one.

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from shortlist.core.errors import ReleaseError
 from shortlist.core.vocabulary import open_array
 
-FORMAT = 1
+FORMAT = 2
 MAX_LEAVES = 64
-ARRAYS = ("node_offsets", "feature", "threshold", "left_start", "left_stop", "leaf_offsets", "leaf")
+ARRAYS = ("node_offsets", "feature", "threshold", "left_start", "left_stop")
+LEAVES = ("leaf_offsets", "leaf", "cover")
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Trees:
         left_start, left_stop: `uint8[nodes]`, the leaves of the node's left subtree.
         leaf_offsets: `int64[trees + 1]` into `leaf`.
         leaf: `float64[leaves]`, leaf values, shrinkage included.
+        cover: `float32[leaves]`, above 0: how many training rows fell into each leaf; what a
+            feature contributes is measured against them.
     """
 
     features: tuple[str, ...]
@@ -45,6 +48,7 @@ class Trees:
     left_stop: NDArray[np.uint8]
     leaf_offsets: NDArray[np.int64]
     leaf: NDArray[np.float64]
+    cover: NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.node_offsets) - 1
@@ -67,7 +71,7 @@ class Trees:
     def save(self, folder: Path) -> None:
         """Write the arrays and `trees.json` into a folder, which is made."""
         folder.mkdir(parents=True, exist_ok=True)
-        for name in ARRAYS:
+        for name in (*ARRAYS, *LEAVES):
             np.save(folder / f"{name}.npy", getattr(self, name))
         about = {"format": FORMAT, "features": list(self.features)}
         (folder / "trees.json").write_text(json.dumps(about, indent=1, ensure_ascii=False))
@@ -86,5 +90,5 @@ class Trees:
                 remedy="Train again, or open the release with the version that wrote it.",
                 where=str(folder / "trees.json"),
             )
-        arrays = {name: open_array(folder / f"{name}.npy") for name in ARRAYS}
+        arrays = {name: open_array(folder / f"{name}.npy") for name in (*ARRAYS, *LEAVES)}
         return cls(tuple(about["features"]), **arrays)

@@ -1,28 +1,22 @@
-"""The HTTP application of one worker."""
+"""The HTTP application of a project, in one worker."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from litestar import Litestar
-from litestar.exceptions import HTTPException
-from litestar.openapi import OpenAPIConfig
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from shortlist.config.load import load_config
 from shortlist.config.schema import Config
-from shortlist.core.errors import ShortlistError
 from shortlist.online.engine import Engine
 from shortlist.release.publish import Releases
-from shortlist.serve.errors import http_error, not_utf8, shortlist_error, too_deep, unexpected
-from shortlist.serve.metrics import Metrics
+from shortlist.serve.application import Lifespan, application
+from shortlist.serve.item_routes import item_routes
 from shortlist.serve.routes import routes
+from shortlist.serve.search_routes import search_routes
 from shortlist.serve.service import Service
-
-Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
+from shortlist.serve.tensorflow.routes import model_routes
 
 
 def app_of(folder: Path, *beside: Lifespan) -> Litestar:
@@ -52,37 +46,10 @@ def create_app(
     """
     service = Service(open_engine, config.serve)
     releases = Releases(folder / ".shortlist" / "releases")
-    return Litestar(
-        routes(service, releases),
-        lifespan=[service.lifespan, *beside],
-        middleware=[measured(service.metrics)],
-        exception_handlers={
-            ShortlistError: shortlist_error,
-            HTTPException: http_error,
-            UnicodeDecodeError: not_utf8,
-            RecursionError: too_deep,
-            Exception: unexpected,
-        },
-        openapi_config=OpenAPIConfig(title=config.project.name, version="1", path="/docs"),
-        logging_config=None,
-    )
-
-
-def measured(metrics: Metrics) -> Callable[[ASGIApp], ASGIApp]:
-    """A middleware that counts requests and times their answers."""
-
-    def wrap(app: ASGIApp) -> ASGIApp:
-        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-            start = time.perf_counter()
-
-            async def sent(message: Message) -> None:
-                if message["type"] == "http.response.start":
-                    route = scope.get("path_template", "")
-                    metrics.observe(route, message["status"], time.perf_counter() - start)
-                await send(message)
-
-            await app(scope, receive, sent)
-
-        return answer
-
-    return wrap
+    handlers = [
+        *routes(service, releases),
+        *item_routes(service),
+        *search_routes(service),
+        *model_routes(service, releases, config.serve),
+    ]
+    return application(handlers, config.project.name, service, *beside)

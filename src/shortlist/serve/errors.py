@@ -55,10 +55,15 @@ STATUS: Mapping[type[ShortlistError], int] = {
 
 def shortlist_error(request: Request[Any, Any, Any], error: ShortlistError) -> Response[bytes]:
     """An error of this package."""
+    return _answer(status_of(request, error), Problem(error.where, error.problem, error.remedy))
+
+
+def status_of(request: Request[Any, Any, Any], error: ShortlistError) -> int:
+    """The status of an error; those that are the server's own are logged."""
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
     if status >= 500 and not isinstance(error, NotReadyError):
         logging.getLogger(__name__).error("%s %s: %s", request.method, request.url.path, error)
-    return _answer(status, Problem(error.where, error.problem, error.remedy))
+    return status
 
 
 def http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
@@ -98,6 +103,8 @@ def _misfit(request: Request[Any, Any, Any], error: ValidationException) -> Prob
         return Problem(missing[1], f"{missing[1]!r} is required.", "Give it.")
     if message == "'data'":  # how Litestar says that there is none
         return Problem("", "the body is missing.", "Send a JSON object, {} at least.")
+    if error.extra[0].get("source") == "query":
+        return Problem(error.extra[0]["key"], f"{message}.")
     inside = INSIDE.search(str(error.__cause__))  # Litestar's own key stops at a list
     return Problem(inside[1].lstrip(".") if inside else "", f"{message}.")
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from weakref import ref
 
 from shortlist.core.errors import ShortlistError
 from shortlist.core.request import Request
 from shortlist.online.engine import Engine
+from shortlist.online.snapshot import Snapshot
 from shortlist.serve.errors import NotReadyError
 from shortlist.serve.metrics import Metrics
 
 log = logging.getLogger(__name__)
+HELD = 8
+"""So many of the releases that answered are remembered."""
 
 
 class Keeper:
@@ -31,6 +35,7 @@ class Keeper:
         self._metrics = metrics
         self._engine: Engine | None = None
         self._problem = ""
+        self._held: dict[str, ref[Snapshot]] = {}
 
     @property
     def engine(self) -> Engine:
@@ -46,6 +51,16 @@ class Keeper:
             )
         return self._engine
 
+    @property
+    def problem(self) -> str:
+        """Why the newest release could not be opened; empty where it could."""
+        return self._problem
+
+    @property
+    def held(self) -> Mapping[str, bool]:
+        """The last releases that answered, newest last, and whether their files are still open."""
+        return {id: snapshot() is not None for id, snapshot in self._held.items()}
+
     async def look(self) -> None:
         """Open the engine or, once it is open, a newer release; what is open answers meanwhile."""
         try:
@@ -57,6 +72,7 @@ class Keeper:
             self._failed(error)
             return
         self._problem = ""
+        self._hold(self._engine.pipeline.snapshot)
         self._metrics.release(self._engine.release)
         log.info("answering from release %s", self._engine.release)
 
@@ -73,6 +89,12 @@ class Keeper:
         gc.collect()
         gc.freeze()  # what is open stays: full collections need not walk it again
         return engine
+
+    def _hold(self, snapshot: Snapshot) -> None:
+        self._held.pop(snapshot.id, None)
+        self._held[snapshot.id] = ref(snapshot)
+        for id in list(self._held)[:-HELD]:
+            del self._held[id]
 
     def _failed(self, error: ShortlistError) -> None:
         if str(error) != self._problem:

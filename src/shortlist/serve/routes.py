@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
-from urllib.parse import unquote
 
 import msgspec
-from litestar import Request, Response, delete, get, post
+from litestar import Response, delete, get, post
 from litestar.background_tasks import BackgroundTask
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody
@@ -18,6 +16,7 @@ from shortlist.core.request import Shortlist
 from shortlist.core.times import iso
 from shortlist.release.publish import Releases
 from shortlist.serve.errors import JSON, ErrorBody, NotFoundError
+from shortlist.serve.paths import Http, id_of
 from shortlist.serve.schema import (
     Accepted,
     Answer,
@@ -38,7 +37,6 @@ RESTORE = ":restore"
 BAD = {400: ResponseSpec(ErrorBody, description="The request names a field that is wrong.")}
 ABSENT = {404: ResponseSpec(ErrorBody, description="There is no such item.")}
 ANSWER = {200: ResponseSpec(Answer, description="A shortlist, best first."), **BAD}
-Http = Request[Any, Any, Any]
 
 
 def routes(service: Service, releases: Releases) -> list[ControllerRouterHandler]:
@@ -81,7 +79,7 @@ def routes(service: Service, releases: Releases) -> list[ControllerRouterHandler
     @get("/v1/items/{id:path}", responses=ABSENT, tags=["items"])
     async def item(request: Http, id: FromPath[str]) -> ItemBody:
         """What the release knows about an item that may be shown. The id is percent-encoded."""
-        name = _item_of(request, id)
+        name = id_of(request, id, ITEMS)
         attributes = service.engine.item(name)
         if attributes is None:
             raise NotFoundError(
@@ -94,14 +92,14 @@ def routes(service: Service, releases: Releases) -> list[ControllerRouterHandler
     @delete("/v1/items/{id:path}", status_code=200, tags=["items"])
     async def hide(request: Http, id: FromPath[str]) -> ItemState:
         """Never show an item again, in any worker, from when this is answered."""
-        name = _item_of(request, id)
+        name = id_of(request, id, ITEMS)
         await service.write(partial(service.engine.hide, [name]))
         return ItemState(name, hidden=True)
 
     @post("/v1/items/{id:path}", status_code=200, responses=ABSENT, tags=["items"])
     async def restore(request: Http, id: FromPath[str]) -> ItemState:
         """Undo hiding an item: `POST /v1/items/{id}:restore`."""
-        name = _item_of(request, id)
+        name = id_of(request, id, ITEMS)
         if not name.endswith(RESTORE):
             raise NotFoundError(
                 "an item has no such action.", remedy=f"Add {RESTORE} to the path.", where="id"
@@ -146,11 +144,3 @@ def routes(service: Service, releases: Releases) -> list[ControllerRouterHandler
         readyz,
         metrics,
     ]
-
-
-def _item_of(request: Http, path: str) -> str:
-    """The item's id, from the path as it was sent: slashes of its own count."""
-    raw: bytes = request.scope.get("raw_path") or b""
-    sent = raw.partition(b"?")[0].decode("latin-1")
-    _, found, id = sent.partition(ITEMS)
-    return unquote(id, errors="surrogatepass") if found else path.removeprefix("/")

@@ -140,6 +140,7 @@ class Item(msgspec.Struct, gc=False):
 
     id: str
     score: float
+    propensity: float | UnsetType = UNSET
     explain: Mapping[str, Mapping[str, float]] | UnsetType = UNSET
 
 
@@ -149,6 +150,7 @@ class Answer(msgspec.Struct):
     request: str
     release: str
     items: list[Item]
+    variants: Mapping[str, str] | UnsetType = UNSET
 
     @classmethod
     def of(cls, shortlist: Shortlist) -> Answer:
@@ -157,7 +159,11 @@ class Answer(msgspec.Struct):
         items = [Item(id, score) for id, score in columns]
         for item, explain in zip(items, shortlist.explain, strict=False):
             item.explain = explain
-        return cls(shortlist.request, shortlist.release, items)
+        if shortlist.propensities is not None:
+            for item, chance in zip(items, shortlist.propensities.tolist(), strict=True):
+                item.propensity = chance
+        variants = shortlist.variants or UNSET
+        return cls(shortlist.request, shortlist.release, items, variants)
 
 
 class Accepted(msgspec.Struct):

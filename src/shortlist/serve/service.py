@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
@@ -43,6 +43,16 @@ class Service:
             NotReadyError: it is not open yet.
         """
         return self._keeper.engine
+
+    @property
+    def problem(self) -> str:
+        """Why the newest release could not be opened; empty where it could."""
+        return self._keeper.problem
+
+    @property
+    def held(self) -> Mapping[str, bool]:
+        """The last releases that answered, newest last, and whether their files are still open."""
+        return self._keeper.held
 
     async def ask(self, request: Request) -> Shortlist:
         """The answer to one request, batched with others.

@@ -13,17 +13,25 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.core.keys import kind_code
+
+__all__ = [
+    "EVENT",
+    "POSTED",
+    "AvailabilityStore",
+    "Events",
+    "HistoryReader",
+    "HistoryStore",
+    "kind_code",
+]
+
 EVENT = np.dtype([("item", "<u8"), ("time", "<i8"), ("kind", "<u4")])
 """One event of a user, 20 bytes: item key, microseconds, `kind_code` of the event's kind."""
 
+POSTED = np.dtype([*EVENT.descr, ("user", "<u8")])
+"""An appended event with the key of its user, 28 bytes."""
+
 Events = NDArray[np.void]
-
-
-def kind_code(kind: str) -> int:
-    """A stable 32-bit code of an event kind (XXH32), the same under every configuration."""
-    from xxhash import xxh32_intdigest
-
-    return xxh32_intdigest(kind.encode())
 
 
 class HistoryReader(Protocol):
@@ -45,6 +53,18 @@ class HistoryReader(Protocol):
 
     def since(self, time: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
         """Item keys and times of appended events at or after a time, oldest first."""
+        ...
+
+    def posted(self, after: str = "") -> tuple[Events, str]:
+        """What was appended since an earlier call, by any process, `POSTED[n]`.
+
+        Args:
+            after: what the earlier call returned beside the events; empty for all that `since`
+                remembers.
+
+        Returns:
+            The events in the order they came in, each once, and what to ask with next.
+        """
         ...
 
 

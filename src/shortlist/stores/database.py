@@ -26,15 +26,22 @@ class Database:
         synchronous: `NORMAL` writes a commit to the operating system (a killed process loses
             nothing, a power cut may lose the last commits but never damages the file); `FULL`
             also waits for the disk.
+        lost: what to do when the file turns out not to be a database.
 
     Raises:
         StoreError: the file cannot be opened or is not a database.
     """
 
     def __init__(
-        self, path: Path, schema: str, *, synchronous: Literal["NORMAL", "FULL"] = "NORMAL"
+        self,
+        path: Path,
+        schema: str,
+        *,
+        synchronous: Literal["NORMAL", "FULL"] = "NORMAL",
+        lost: str = "Move the file away; it is made again from the log at the next publish.",
     ) -> None:
         self.path = path
+        self._lost = lost
         self._synchronous = synchronous
         self._local = local()
         self._lock = Lock()
@@ -92,7 +99,7 @@ class Database:
         """What to raise for an error of SQLite."""
         remedy = "Check that the disk has room and that the file can be read and written."
         if isinstance(error, sqlite3.DatabaseError) and "not a database" in str(error):
-            remedy = "Move the file away; it is made again from the log at the next publish."
+            remedy = self._lost
         return StoreError(f"SQLite says: {error}.", remedy=remedy, where=str(self.path))
 
     def close(self) -> None:

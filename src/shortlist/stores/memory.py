@@ -8,8 +8,8 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.core.keys import item_keys
-from shortlist.stores.contract import Events
+from shortlist.core.keys import item_key, item_keys
+from shortlist.stores.contract import POSTED, Events
 from shortlist.stores.merge import NO_EVENTS, by_user, merge, out_of_order, until
 
 EVERYTHING = np.iinfo(np.int64).max
@@ -29,6 +29,8 @@ class MemoryHistory:
         self._keep = max(keep, capacity)
         self._histories: dict[str, Events] = {}
         self._recent: list[tuple[int, int]] = []
+        self._posted: list[tuple[int, Events]] = []
+        self._number = 0
         self._lock = Lock()
 
     def read(self, users: Sequence[str], before: NDArray[np.int64] | None = None) -> list[Events]:
@@ -47,6 +49,12 @@ class MemoryHistory:
                 kept = self._histories.get(user, NO_EVENTS)
                 self._histories[user], added = merge(kept, fresh, self._keep)
                 count += len(added)
+                told = np.empty(len(added), POSTED)
+                for name in ("item", "time", "kind"):
+                    told[name] = added[name]
+                told["user"] = item_key(user)
+                self._number += 1
+                self._posted.append((self._number, told))
                 self._recent.extend(
                     zip(added["time"].tolist(), added["item"].tolist(), strict=True)
                 )
@@ -73,10 +81,17 @@ class MemoryHistory:
         times = np.array([time for time, _ in found], np.int64)
         return np.array([item for _, item in found], np.uint64), times
 
+    def posted(self, after: str = "") -> tuple[Events, str]:
+        """What was appended since an earlier call; see the contract."""
+        with self._lock:
+            found = [events for number, events in self._posted if number > int(after or 0)]
+            return np.concatenate([np.empty(0, POSTED), *found]), str(self._number)
+
     def forget_recent(self, before: int) -> None:
         """Drop what `since` remembers from before a time."""
         with self._lock:
             self._recent = [pair for pair in self._recent if pair[0] >= before]
+            self._posted = [(n, events[events["time"] >= before]) for n, events in self._posted]
 
     def close(self) -> None:
         """Nothing is held open."""

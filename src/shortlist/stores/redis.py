@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.core.keys import encode, item_key
-from shortlist.stores.contract import EVENT, Events
+from shortlist.stores.contract import EVENT, POSTED, Events
 from shortlist.stores.merge import NO_EVENTS, by_user, merge, until
 from shortlist.stores.server import Server
 
 HISTORY = b"shortlist:history:"
 RECENT = b"shortlist:recent"
+POSTED_KEY = b"shortlist:posted"
 LOAD_ROWS = 2_000
 """Histories sent in one pipeline of `load`."""
 
@@ -56,6 +57,7 @@ for from = #fresh - width + 1, 1, -width do
     added = added + 1
     if owner ~= '' then
       redis.call('ZADD', KEYS[2], string.format('%.0f', th * 4294967296 + tl), record .. owner)
+      redis.call('XADD', KEYS[3], '*', 'e', record .. owner)
     end
   end
 end
@@ -110,22 +112,31 @@ class RedisHistory:
             for user, fresh in rows:
                 ordered, _ = merge(NO_EVENTS, fresh, self.capacity)
                 owner = item_key(user).to_bytes(8, "little") if remember else b""
-                self._merge(
-                    [_key(user), RECENT], [self.capacity, ordered.tobytes(), owner], pipeline
-                )
+                keys = [_key(user), RECENT, POSTED_KEY]
+                self._merge(keys, [self.capacity, ordered.tobytes(), owner], pipeline)
             return sum(pipeline.execute())
 
     def since(self, time: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
         """Appended events at or after a time; see the contract."""
         with self._server.errors():
             members = self._redis.zrange(RECENT, time, "+inf", byscore=True)
-        member = np.dtype([*EVENT.descr, ("user", "<u8")])
-        events = np.frombuffer(b"".join(members), member)
+        events = np.frombuffer(b"".join(members), POSTED)
         return events["item"].copy(), events["time"].copy()
+
+    def posted(self, after: str = "") -> tuple[Events, str]:
+        """What was appended since an earlier call; see the contract."""
+        with self._server.errors():
+            found = self._redis.xrange(POSTED_KEY, f"({after}" if after else "-", "+")
+        events = np.frombuffer(b"".join(entry[b"e"] for _, entry in found), POSTED)
+        return events, found[-1][0].decode() if found else after
 
     def forget_recent(self, before: int) -> None:
         """Drop what `since` remembers from before a time."""
         with self._server.errors():
+            found = self._redis.xrange(POSTED_KEY)
+            old = [id for id, entry in found if np.frombuffer(entry[b"e"], POSTED)["time"] < before]
+            for start in range(0, len(old), LOAD_ROWS):
+                self._redis.xdel(POSTED_KEY, *old[start : start + LOAD_ROWS])
             self._redis.zremrangebyscore(RECENT, "-inf", f"({before}")
 
     def close(self) -> None:

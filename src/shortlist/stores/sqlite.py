@@ -8,22 +8,25 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.core.errors import StoreError
-from shortlist.core.keys import encode
-from shortlist.stores.contract import EVENT, Events
+from shortlist.core.keys import encode, item_key
+from shortlist.stores.contract import EVENT, POSTED, Events
 from shortlist.stores.database import Database
 from shortlist.stores.merge import NO_EVENTS, by_user, merge, out_of_order, until
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS history (user BLOB PRIMARY KEY, events BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS recent (time INTEGER NOT NULL, item INTEGER NOT NULL);
-CREATE INDEX IF NOT EXISTS recent_time ON recent (time)
+CREATE TABLE IF NOT EXISTS posted (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL, item INTEGER NOT NULL,
+    kind INTEGER NOT NULL, user INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS posted_time ON posted (time)
 """
 READ = "SELECT events FROM history WHERE user = ?"
 WRITE = (
@@ -91,8 +94,16 @@ class SqliteHistory:
                     continue
                 connection.execute(WRITE, (key, history.tobytes()))
                 items = added["item"].astype(np.int64)  # SQLite's integers are signed
-                pairs = zip(added["time"].tolist(), items.tolist(), strict=True)
-                connection.executemany("INSERT INTO recent (time, item) VALUES (?, ?)", pairs)
+                owner = int(np.array(item_key(user), np.uint64).astype(np.int64))
+                connection.executemany(
+                    "INSERT INTO posted (time, item, kind, user) VALUES (?, ?, ?, ?)",
+                    zip(
+                        added["time"].tolist(),
+                        items.tolist(),
+                        added["kind"].tolist(),
+                        repeat(owner),
+                    ),
+                )
                 count += len(added)
         return count
 
@@ -124,7 +135,7 @@ class SqliteHistory:
 
     def since(self, time: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
         """Appended events at or after a time; see the contract."""
-        statement = "SELECT item, time FROM recent WHERE time >= ? ORDER BY time"
+        statement = "SELECT item, time FROM posted WHERE time >= ? ORDER BY time"
         try:
             found = self._database.connection().execute(statement, (time,)).fetchall()
         except sqlite3.Error as error:
@@ -132,10 +143,23 @@ class SqliteHistory:
         pairs = np.array(found, np.int64).reshape(-1, 2)
         return pairs[:, 0].astype(np.uint64), pairs[:, 1].copy()
 
+    def posted(self, after: str = "") -> tuple[Events, str]:
+        """What was appended since an earlier call; see the contract."""
+        statement = "SELECT item, time, kind, user, number FROM posted WHERE number > ?"
+        try:
+            cursor = self._database.connection().execute(statement, (int(after or 0),))
+            found = np.array(cursor.fetchall(), np.int64).reshape(-1, 5)
+        except sqlite3.Error as error:
+            raise self._database.failed(error) from error
+        events = np.empty(len(found), POSTED)
+        for place, name in enumerate(("item", "time", "kind", "user")):
+            events[name] = found[:, place].astype(POSTED[name])
+        return events, str(found[-1, 4]) if len(found) else after
+
     def forget_recent(self, before: int) -> None:
         """Drop what `since` remembers from before a time."""
         with self._database.write() as connection:
-            connection.execute("DELETE FROM recent WHERE time < ?", (before,))
+            connection.execute("DELETE FROM posted WHERE time < ?", (before,))
 
     def close(self) -> None:
         """Close the file."""

@@ -94,6 +94,9 @@ class FeatureWorld:
             for place, column in enumerate(("score", "rank")):
                 values = [found.get(source, missing)[place] for _, _, found in lines]
                 candidates[f"{column}:{source}"] = pa.array(values, pa.float32())
+        for family in ("fused", "fused_rank", "fused_gap"):
+            fused = [self._fused(family, self.asks[n], item) for n, item, _ in lines]
+            candidates[family] = pa.array(fused, pa.float32())
         tables = (
             pa.table(
                 {
@@ -134,6 +137,7 @@ class FeatureWorld:
             history_times=np.array([time for time, _ in history], np.int64),
             scores={source: column(source, 0) for source in self.sources},
             ranks={source: column(source, 1) for source in self.sources},
+            fused=np.array([self._fused("fused", ask, int(row)) for row in rows], np.float32),
             catalogue=catalogue,
             items=statistics.at(ask.time, (log_rows, log_times)),
         )
@@ -147,9 +151,19 @@ class FeatureWorld:
             return ask.time // HOUR % 24 if name == "hour" else (ask.time // DAY + 3) % 7
         if family in ("score", "rank"):
             return ask.candidates[item].get(argument, (0.0, 0.0))[family == "rank"]
+        if family.startswith("fused"):
+            return self._fused(name, ask, item)
         if family == "sources":
             return sum(rank > 0 for _, rank in ask.candidates[item].values())
         return self._personal(family, argument, ask, item)
+
+    @staticmethod
+    def _fused(name: str, ask: Ask, item: int) -> float:
+        """Candidates are in fused order; the score falls by a half from each to the next."""
+        place = list(ask.candidates).index(item)
+        return {"fused": 4 - place / 2, "fused_rank": 1 / (place + 1), "fused_gap": -place / 2}[
+            name
+        ]
 
     def _personal(self, family: str, argument: str, ask: Ask, item: int) -> float:
         history = self.history(ask.user, ask.time)

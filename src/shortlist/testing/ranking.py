@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from shortlist.core.catalogue import Catalogue, Column
-from shortlist.core.request import Candidates, Request, Shortlist
+from shortlist.core.request import Candidates, Request, Shortlist, Weighed
 from shortlist.core.times import DAY, MINUTE
 from shortlist.core.vocabulary import Vocabulary
 from shortlist.offline.data.training import TrainingData
@@ -37,6 +38,14 @@ class Everything:
         scores = np.stack([self.counts[rows], -rows.astype(np.float32)])
         ranks = np.stack([by_rank, by_rank[rows]])
         return [Candidates(rows, scores, ranks, self.sources) for _ in requests]
+
+    def fused(self, requests: Sequence[Request]) -> list[tuple[Candidates, NDArray[np.float32]]]:
+        """The same; the fused score is the first source's rank value."""
+        return [(found, found.ranks[0]) for found in self.retrieve(requests)]
+
+    def weigh(self, requests: Sequence[Request]) -> list[Weighed]:
+        """Not what training rows ask for."""
+        raise AssertionError("training rows do not learn fusion")
 
     def recommend(self, requests: Sequence[Request]) -> list[Shortlist]:
         """Not what training rows ask for."""

@@ -24,9 +24,12 @@ from shortlist.release.artefacts import (
     ItemFactors,
     ItemToItem,
     ItemVectors,
+    OnnxText,
     PopularLists,
     SessionIndex,
+    StaticText,
 )
+from shortlist.text.encoding.saved import open_encoder
 
 GAP = 30 * MINUTE
 NEVER = np.iinfo(np.int64).max
@@ -198,13 +201,28 @@ def assert_sound(artefact: Artefact, items: int) -> None:
         assert np.isfinite(artefact.gram).all()
         assert (artefact.gram >= 0).all()
     elif isinstance(artefact, Encoder):
-        assert artefact.reach >= 1
-        assert artefact.times in (0, 1)
-        assert artefact.model.dtype == np.uint8
-        assert len(artefact.model)
+        _assert_model(artefact)
+    elif isinstance(artefact, StaticText | OnnxText):
+        _assert_encodes(artefact)
     else:
         assert isinstance(artefact, ItemVectors)
         assert (np.diff(artefact.rows) > 0).all()
         assert ((artefact.rows >= 0) & (artefact.rows < items)).all()
         assert len(artefact.vectors) == len(artefact.rows)
         assert np.isfinite(artefact.vectors).all()
+
+
+def _assert_encodes(artefact: StaticText | OnnxText) -> None:
+    encoder = open_encoder(artefact)
+    assert encoder.version == artefact.version
+    vectors = encoder.encode(["one two", "", "\ud800 \x00 \U0001f600"])
+    assert vectors.shape == (3, encoder.dim)
+    assert np.isfinite(vectors).all()
+    assert not vectors[1].any()
+
+
+def _assert_model(encoder: Encoder) -> None:
+    assert encoder.reach >= 1
+    assert encoder.times in (0, 1)
+    assert encoder.model.dtype == np.uint8
+    assert len(encoder.model)

@@ -15,10 +15,13 @@ from shortlist.config.load import parse_config
 from shortlist.config.schema import Config
 from shortlist.core.catalogue import Catalogue, Column
 from shortlist.core.keys import item_keys
+from shortlist.core.progress import Silent
 from shortlist.core.times import DAY
 from shortlist.core.vocabulary import Vocabulary
 from shortlist.features.statistics import ItemStatistics
 from shortlist.index import build_index
+from shortlist.offline.data.training import TrainingData
+from shortlist.offline.search.build import build_search
 from shortlist.release.artefacts import (
     Artefact,
     ItemToItem,
@@ -98,7 +101,13 @@ def artefacts() -> dict[str, dict[str, Artefact]]:
     }
 
 
-def publish(folder: Path, *, settings: Config | None = None, fusion: Fusion | None = None) -> str:
+def publish(
+    folder: Path,
+    *,
+    settings: Config | None = None,
+    fusion: Fusion | None = None,
+    searchable: bool = True,
+) -> str:
     """Publish the shop as a release of the project folder; returns its id."""
     told = settings or config()
     releases = Releases(folder / ".shortlist" / "releases")
@@ -118,6 +127,9 @@ def publish(folder: Path, *, settings: Config | None = None, fusion: Fusion | No
                     save_artefact(artefact, draft.path / place)
                 entries.append({"name": name, "kind": kind, "folder": place})
         nothing = np.empty(0, np.int64)
+        search = (
+            build_search(told, popular(shop), folder, draft.path, Silent()) if searchable else None
+        )
         statistics = ItemStatistics.of(nothing.astype(np.int32), nothing, ITEMS, 100 * DAY)
         statistics.save(draft.path / "features")
         manifest = draft.commit(
@@ -128,10 +140,27 @@ def publish(folder: Path, *, settings: Config | None = None, fusion: Fusion | No
                 "artefacts": entries,
                 "fusion": fusion or Fusion(),
                 "indexes": indexes,
+                "search": search,
             }
         )
     releases.promote(manifest.id)
     return manifest.id
+
+
+def popular(shop: Catalogue) -> TrainingData:
+    """A log in which popularity falls with the row."""
+    item = np.repeat(np.arange(ITEMS, dtype=np.int32), np.arange(ITEMS, 0, -1))
+    n = len(item)
+    return TrainingData(
+        catalogue=shop,
+        users=1,
+        user=np.zeros(n, np.int32),
+        item=item,
+        time=np.arange(n, dtype=np.int64),
+        weight=np.ones(n, np.float32),
+        session=np.zeros(n, np.int64),
+        until=n,
+    )
 
 
 def events(ids: list[str], *, start: int = DAY, kind: str = "view") -> Events:

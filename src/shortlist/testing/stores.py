@@ -161,6 +161,28 @@ class HistorySuite:
         assert store.since(11)[1].tolist() == store.since(30)[1].tolist() == [30, 30]
         assert [len(column) for column in store.since(31)] == [0, 0]
 
+    def test_each_posted_event_is_told_once(self, store: HistoryStore) -> None:
+        store.load([batch({"ann": events(("loaded", 15))})])
+        assert len(store.posted()[0]) == 0
+        store.append(["ann", "bob"], events(("late", 30), ("a", 20, "like")))
+        first, cursor = store.posted()
+        assert sorted(zip(first["item"], first["user"], first["kind"], strict=True)) == sorted(
+            [
+                (item_key("late"), item_key("ann"), kind_code("view")),
+                (item_key("a"), item_key("bob"), kind_code("like")),
+            ]
+        )
+        assert len(store.posted(cursor)[0]) == 0
+        store.append(["ann"], events(("late", 30)))
+        store.append(["ann"], events(("early", 10)))
+        store.forget_recent(9)
+        fresh, later = store.posted(cursor)
+        assert fresh["item"].tolist() == [item_key("early")]
+        store.forget_recent(40)
+        assert len(store.posted()[0]) == len(store.posted(later)[0]) == 0
+        store.append(["cid"], events(("b", 50)))
+        assert store.posted(later)[0]["time"].tolist() == [50]
+
     def test_forgetting_recent_events_leaves_histories(self, store: HistoryStore) -> None:
         store.append(["ann"] * 3, events(("a", 10), ("b", 20), ("c", 30)))
         store.forget_recent(20)

@@ -1,14 +1,16 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shortlist.config.schema import FactorsRetriever
 from shortlist.core.progress import Silent
 from shortlist.core.ridge import fold_in
+from shortlist.core.times import DAY, MINUTE
 from shortlist.offline.data.training import TrainingData
 from shortlist.offline.retrieval import fit_retriever
 from shortlist.release.artefacts import ItemFactors, ItemVectors
-from shortlist.testing.retrieval import two_tastes
+from shortlist.testing.retrieval import training_data, two_tastes
 
 SMALL = FactorsRetriever(dim=4, epochs=8)
 
@@ -25,10 +27,13 @@ def fit(
 
 def loss(data: TrainingData, config: FactorsRetriever) -> float:
     """The objective, at the best users for the items that were found."""
-    _, vectors = fit(data, config)
+    return objective(data, config, fit(data, config)[1].vectors.astype(np.float64))
+
+
+def objective(data: TrainingData, config: FactorsRetriever, v: np.ndarray) -> float:
     x = np.zeros((data.users, data.items))
     x[data.user, data.item] = 1
-    v, n = vectors.vectors.astype(np.float64), data.items
+    n = data.items
     total = 0.0
     for row in x:
         cost = config.regularisation * (row.sum() + config.unseen * n) ** config.power
@@ -45,6 +50,36 @@ def test_every_epoch_lowers_the_objective() -> None:
     losses = [loss(data, FactorsRetriever(dim=4, epochs=epochs)) for epochs in (1, 2, 4, 8, 16)]
     assert (np.diff(losses) < 1e-4).all()
     assert losses[-1] < losses[0]
+
+
+def test_rows_with_many_pairs_end_where_solving_them_exactly_ends() -> None:
+    random = np.random.default_rng(3)
+    events = [
+        (user, int(item), DAY + n * MINUTE)
+        for user in range(90)
+        for n, item in enumerate(random.permutation(np.r_[user % 3 * 20 : user % 3 * 20 + 60])[:35])
+    ]
+    data = training_data(events, 100)
+    config = FactorsRetriever(dim=6, epochs=40)
+    x = np.zeros((data.users, data.items))
+    x[data.user, data.item] = 1
+    users, n = random.normal(0, 0.1, (data.users, 6)), config.unseen
+
+    def solved(x: np.ndarray, fixed: np.ndarray) -> np.ndarray:
+        costs = config.regularisation * (x.sum(axis=1) + n * len(fixed)) ** config.power
+        return np.stack(
+            [
+                np.linalg.solve(
+                    fixed.T @ (fixed * (row + n)[:, None]) + cost * np.eye(6), fixed.T @ row
+                )
+                for row, cost in zip(x, costs, strict=True)
+            ]
+        )
+
+    for _ in range(config.epochs):
+        items = solved(x.T, users)
+        users = solved(x, items)
+    assert loss(data, config) == pytest.approx(objective(data, config, items), rel=0.01)
 
 
 def test_items_of_one_taste_are_near_each_other() -> None:

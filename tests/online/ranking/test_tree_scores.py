@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shortlist.core.errors import ReleaseError
-from shortlist.online.ranking.boosted import score
+from shortlist.release.tree_scores import leaves, score
+from shortlist.release.tree_shapley import contributions
 from shortlist.release.trees import Trees
 
 Node = tuple[int, float, "Node", "Node"] | float
@@ -42,6 +43,7 @@ def trees_of(roots: list[Node], features: int = 3) -> Trees:
         table[:, 3].astype(np.uint8),
         np.array(leaf_offsets, np.int64),
         np.array(leaves, np.float64),
+        np.arange(1, len(leaves) + 1, dtype=np.float32),
     )
 
 
@@ -86,14 +88,45 @@ def test_any_tree_scores_any_rows_as_walking_it_does(roots: list[Node], n: int, 
     np.testing.assert_allclose(scored(trees_of(roots), x), expected, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("leaves", [32, 33, 64])
-def test_a_tree_that_is_one_long_branch_is_scored_to_its_end(leaves: int) -> None:
-    rightward: Node = float(leaves - 1)
-    for leaf in reversed(range(leaves - 1)):
+@settings(max_examples=60, deadline=None)
+@given(st.lists(SHRUBS, min_size=1, max_size=4), st.integers(0, 2**32 - 1))
+def test_the_leaves_of_a_row_add_up_to_its_score(roots: list[Node], seed: int) -> None:
+    x = np.random.default_rng(seed).choice(np.array([-1, 0, 0.5, 1, 2, 3], np.float32), (3, 50))
+    trees = trees_of(roots)
+    found = leaves(trees, x)
+    assert (found >= trees.leaf_offsets[:-1, None]).all()
+    assert (found < trees.leaf_offsets[1:, None]).all()
+    np.testing.assert_allclose(
+        trees.leaf[found].sum(axis=0), scored(trees, x), rtol=1e-5, atol=1e-5
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(SHRUBS, min_size=1, max_size=3), st.integers(0, 2**32 - 1))
+def test_contributions_add_up_for_any_tree(roots: list[Node], seed: int) -> None:
+    x = np.random.default_rng(seed).choice(np.array([-1, 0, 0.5, 1, 2, 3], np.float32), (3, 20))
+    trees = trees_of(roots)
+    base, terms = contributions(trees, x)
+    np.testing.assert_allclose(base + terms.sum(axis=0), scored(trees, x), rtol=1e-5, atol=1e-5)
+
+
+def test_a_feature_that_no_node_compares_contributes_nothing() -> None:
+    tree: Node = (0, 0.5, 1.0, (2, 0.5, 2.0, 4.0))
+    base, terms = contributions(trees_of([tree]), np.ones((3, 1), np.float32))
+    assert terms[1, 0] == 0
+    assert terms[0, 0] > 0 and terms[2, 0] > 0
+    assert base == pytest.approx((1 * 1 + 2 * 2 + 3 * 4) / 6)  # leaf i was reached i + 1 times
+
+
+@pytest.mark.parametrize("size", [32, 33, 64])
+def test_a_tree_that_is_one_long_branch_is_scored_to_its_end(size: int) -> None:
+    rightward: Node = float(size - 1)
+    for leaf in reversed(range(size - 1)):
         rightward = (0, leaf + 0.5, float(leaf), rightward)
-    x = np.zeros((3, leaves), np.float32)
-    x[0] = np.arange(leaves)
-    assert scored(trees_of([rightward]), x).tolist() == list(range(leaves))
+    x = np.zeros((3, size), np.float32)
+    x[0] = np.arange(size)
+    assert scored(trees_of([rightward]), x).tolist() == list(range(size))
+    assert leaves(trees_of([rightward]), x)[0].tolist() == list(range(size))
 
 
 def test_saved_trees_score_alike_and_keep_the_names_of_their_features(tmp_path: Path) -> None:
@@ -108,6 +141,6 @@ def test_saved_trees_score_alike_and_keep_the_names_of_their_features(tmp_path: 
 def test_trees_of_another_format_say_so(tmp_path: Path) -> None:
     trees_of([1.0]).save(tmp_path)
     about = tmp_path / "trees.json"
-    about.write_text(about.read_text().replace('"format": 1', '"format": 9'))
-    with pytest.raises(ReleaseError, match=r"trees.json: .* format 9, this version reads 1"):
+    about.write_text(about.read_text().replace('"format": 2', '"format": 9'))
+    with pytest.raises(ReleaseError, match=r"trees.json: .* format 9, this version reads 2"):
         Trees.load(tmp_path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import ibis
 import ibis.expr.types as ir
@@ -13,8 +13,11 @@ from ibis import _
 from shortlist.config.schema import Config, EventsSection, ItemsSection
 from shortlist.core.errors import DataError, did_you_mean
 from shortlist.core.times import now
+from shortlist.core.vocabulary import Vocabulary
+from shortlist.offline.data.check_search import check_search
 from shortlist.offline.data.collect import event_columns
 from shortlist.offline.data.engine import engine, stored
+from shortlist.offline.data.finding import Finding, Severity
 from shortlist.offline.data.items import column_kinds, item_columns
 from shortlist.offline.data.source import (
     format_of,
@@ -32,26 +35,6 @@ if TYPE_CHECKING:
     from ibis.backends.duckdb import Backend
 
 EXAMPLES = 3
-Severity = Literal["error", "warning"]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong.
-
-    Attributes:
-        severity: `error` when training would fail, `warning` when it would leave things out.
-        key: the config key that it is about.
-        count: how many rows, items or kinds it concerns.
-        examples: a few of them.
-        remedy: what is wrong with them and what to do.
-    """
-
-    severity: Severity
-    key: str
-    count: int
-    examples: list[str]
-    remedy: str
 
 
 @dataclass
@@ -74,7 +57,7 @@ class CheckReport:
 
 
 def check(config: Config, folder: Path) -> CheckReport:
-    """Read the events and the items source once each, and count what is wrong.
+    """Read every source that training reads once, and count what is wrong.
 
     Args:
         config: the project's configuration.
@@ -87,6 +70,8 @@ def check(config: Config, folder: Path) -> CheckReport:
         checks = _Checks(con, folder, report)
         items = checks.items(config.data.items) if config.data.items else None
         checks.events(config.data.events, items)
+        known = checks.vocabulary(items) if items is not None else None
+        report.findings += check_search(con, config, folder, known)
     report.findings.sort(key=lambda finding: finding.severity)
     return report
 
@@ -141,6 +126,10 @@ class _Checks:
             "These item ids are on several rows; keep one row for each.",
         )
         return ids.filter(ids.id.notnull())
+
+    def vocabulary(self, items: ir.Table) -> Vocabulary:
+        """Their ids, to look others up in."""
+        return Vocabulary.of(self.con.to_pyarrow(items.order_by("id"))["id"].to_pylist())
 
     def events(self, section: EventsSection, items: ir.Table | None) -> None:
         """Check the events source, against the item ids where they are known."""
@@ -249,7 +238,7 @@ class _Checks:
         return not absent
 
     def _unreadable(self, key: str, error: DataError) -> None:
-        self._add("error", key, 1, [error.where], f"{error.problem} {error.remedy}".strip())
+        self.report.findings.append(Finding.of(key, error))
 
     def _add(
         self, severity: Severity, key: str, count: int | None, examples: list[str], remedy: str

@@ -6,6 +6,7 @@ limit; Python sees item ids, once, to build the vocabulary, and counts.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
 from typing import TYPE_CHECKING
@@ -34,7 +35,10 @@ from shortlist.offline.data.items import (
 )
 from shortlist.offline.data.kinds import Kinds
 from shortlist.offline.data.lake import Lake
+from shortlist.offline.data.live import with_written, written_items
 from shortlist.offline.data.prepared import Counts, Prepared, Summary
+from shortlist.offline.data.quality import keep_good
+from shortlist.offline.data.queries import read_queries
 from shortlist.offline.data.split import newest_days
 
 if TYPE_CHECKING:
@@ -96,6 +100,12 @@ class _Preparation:
         kept = lake.filter(lake.kind.isin([*countable, kinds.impression]))
         catalogue, without_id = self._catalogue(kept)
         catalogue.save(self.out / "catalogue")
+        if self.config.data.queries is not None:
+            queries = read_queries(self.config.data.queries, self.folder, catalogue.vocabulary)
+            queries.save(self.out)
+            self.progress.note(
+                f"{len(queries):,} queries, {len(queries.clicked()):,} of them led to an item"
+            )
         self.progress.advance(1)
 
         known = kept.inner_join(item_rows(self.con, catalogue.vocabulary), [("item", ITEM_ID)])
@@ -158,19 +168,31 @@ class _Preparation:
     def _catalogue(self, kept: ir.Table) -> tuple[Catalogue, int]:
         section = self.config.data.items
         previous = _previous_vocabulary(self.folder)
+        written = written_items(self.folder)
+        taken = written[-1].sequence if written else 0
         if section is None:
             distinct = kept.select(id=kept.item).distinct().order_by("id")
             ids = self.con.to_pyarrow(distinct)["id"].to_pylist()
-            return bare_catalogue(_extended(previous, ids)), 0
+            ids += sorted({item.id for item in written} - set(ids))
+            return replace(bare_catalogue(_extended(previous, ids)), taken=taken), 0
         items = read_items(self.con, section, self.folder)
         without_id = counted(self.con, items.filter(items[ITEM_ID].isnull()))
         items = items.drop_null(ITEM_ID)
+        if written:
+            items = with_written(self.con, items, section, self.folder, written)
+            self.progress.note(f"{len(written):,} items were written while serving")
+        if section.quality is not None:
+            verdict = keep_good(self.con, items, section, ITEM_ID, self.folder, self.progress)
+            items = verdict.items
+            for line in verdict.lines:
+                self.progress.note(line)
         distinct = items.select(ITEM_ID).order_by(ITEM_ID)
         ids = self.con.to_pyarrow(distinct)[ITEM_ID].to_pylist()
         if not ids:
             raise DataError("there is no item in it.", remedy="Check the file.", where=section.path)
         vocabulary = _extended(previous, ids)
-        return build_catalogue(self.con, items, section, vocabulary), without_id
+        catalogue = build_catalogue(self.con, items, section, vocabulary)
+        return replace(catalogue, taken=taken), without_id
 
     def _users(self, known: ir.Table) -> ir.Table:
         """The users of known items, in the order of their ids; also written."""

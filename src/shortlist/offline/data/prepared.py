@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from shortlist.core.catalogue import Catalogue
 from shortlist.core.errors import DataError
+from shortlist.core.keys import item_keys
+from shortlist.offline.data.query_log import QueryLog
 from shortlist.offline.data.training import TrainingData
 from shortlist.stores.contract import EVENT, Events, kind_code
 
@@ -128,6 +130,8 @@ class Prepared:
         columns = ["user", "item", "time", "weight", "session"]
         table = pq.read_table(self.interactions_path, columns=columns)
         arrays = {name: table[name].to_numpy() for name in columns}
+        told = pq.read_table(self.interactions_path, columns=["kind"], read_dictionary=["kind"])
+        kinds = told["kind"].unify_dictionaries().combine_chunks()
         return TrainingData(
             catalogue=self.catalogue,
             users=self.counts.users,
@@ -135,6 +139,10 @@ class Prepared:
             until=self.watermark + 1,
             min_item_events=self.summary.min_item_events,
             min_user_events=self.summary.min_user_events,
+            kind=kinds.indices.to_numpy().astype(np.int16),
+            kinds=tuple(kinds.dictionary.to_pylist()),
+            queries=QueryLog.load(self.path),
+            user_keys=item_keys(self.user_ids()),
         )
 
     def user_ids(self) -> list[str]:

@@ -21,7 +21,12 @@ import pyarrow.parquet as pq
 from ibis.common.exceptions import IbisError, TableNotFound
 from pyarrow import ArrowException
 
-from shortlist.config.schema import EventsSection, ItemsSection
+from shortlist.config.schema import (
+    EventsSection,
+    ItemsSection,
+    KnowledgeSection,
+    QueriesSection,
+)
 from shortlist.core.errors import DataError, did_you_mean
 from shortlist.offline.data.engine import quote, stored
 from shortlist.offline.data.text import check_encoding, csv_dialect, explain_broken
@@ -48,7 +53,7 @@ class Source:
     """Where a section's rows are.
 
     Attributes:
-        section: `data.events` or `data.items`, for messages.
+        section: the config's table (`data.events`, …), for messages.
         path: as the config has it.
         files: the files, sorted by name; empty for a database.
         table: the table of the database.
@@ -65,13 +70,15 @@ class Source:
         return not self.files
 
 
-def locate(section: EventsSection | ItemsSection, folder: Path) -> Source:
+def locate(
+    section: EventsSection | ItemsSection | KnowledgeSection | QueriesSection, folder: Path
+) -> Source:
     """Find what a section names, relative to the project folder.
 
     Raises:
         DataError: there is no such file, or its ending says no known format.
     """
-    name = "data.events" if isinstance(section, EventsSection) else "data.items"
+    name = "data." + type(section).__name__.removesuffix("Section").lower()
     if "://" in section.path:
         if not section.table:
             raise DataError(
@@ -366,7 +373,10 @@ def _typed(con: Backend, table: ir.Table, keep: str) -> ir.Table:
 def _fits(text: ir.StringColumn, kind: str) -> ir.BooleanValue:
     if kind == "boolean":  # a cast would also take 1, t and yes
         return text.lower().isin(["true", "false"])
-    return text.try_cast(kind).notnull()
+    fits = text.try_cast(kind).notnull()
+    if kind == "int64":  # a cast would round 1.5
+        fits = fits & text.re_search(r"^\s*[+-]?[0-9]+\s*$")
+    return fits
 
 
 def _same_types(tables: list[ir.Table]) -> list[ir.Table]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.core.catalogue import Catalogue
+from shortlist.core.keys import kind_code
+from shortlist.offline.data.query_log import QueryLog
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,11 @@ class TrainingData:
         session: `int64[n]`, the number of the event's session; sessions do not span users.
         until: every event is strictly before this instant, microseconds.
         min_item_events, min_user_events: what `frequent` keeps.
+        kind: `int16[n]`, the kind of each event as a place in `kinds`; empty where kinds are not
+            told apart.
+        kinds: names of the kinds.
+        queries: what was searched for; None without `[data.queries]`.
+        user_keys: `uint64[users]`, the key of each user's id; empty where ids are not known.
     """
 
     catalogue: Catalogue
@@ -36,6 +43,10 @@ class TrainingData:
     until: int
     min_item_events: int = 1
     min_user_events: int = 1
+    kind: NDArray[np.int16] = field(default_factory=lambda: np.empty(0, np.int16))
+    kinds: tuple[str, ...] = ()
+    queries: QueryLog | None = None
+    user_keys: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
 
     @property
     def items(self) -> int:
@@ -45,10 +56,22 @@ class TrainingData:
     def __len__(self) -> int:
         return len(self.item)
 
+    def kind_codes(self) -> NDArray[np.uint32]:
+        """`core.keys.kind_code` of each event's kind, `uint32[n]`; 0 where kinds are not known."""
+        if not len(self.kind):
+            return np.zeros(len(self), np.uint32)
+        return np.array([kind_code(kind) for kind in self.kinds], np.uint32)[self.kind]
+
+    def owners(self) -> NDArray[np.uint64]:
+        """The key of each event's user, `uint64[n]`."""
+        assert len(self.user_keys) == self.users, "user_keys are not known"
+        return self.user_keys[self.user]
+
     def before(self, until: int) -> TrainingData:
         """The part before an instant: what a model of that instant could have known."""
         keep = self.time < until
-        return replace(self._where(keep), until=until)
+        queries = self.queries.before(until) if self.queries is not None else None
+        return replace(self._where(keep), until=until, queries=queries)
 
     def frequent(self) -> TrainingData:
         """The part of items and users with at least the configured number of interactions."""
@@ -64,4 +87,5 @@ class TrainingData:
             time=self.time[keep],
             weight=self.weight[keep],
             session=self.session[keep],
+            kind=self.kind[keep] if len(self.kind) else self.kind,
         )

@@ -24,6 +24,9 @@ class Example:
         item: `int32[n]`, each once.
         label, weight, position: one value per item, as in `rows.Rows`.
         scores, ranks: `float32[sources, n]`, as in `core.Candidates`.
+        fused: `float32[3, n]`: fused score, 1 / (place + 1), score below the first candidate's.
+        stands: `float32[n]`, how many candidates an item stands for: above 1 where it was drawn
+            from many.
         sources: names of the retrieval sources.
     """
 
@@ -35,6 +38,8 @@ class Example:
     position: NDArray[np.int32]
     scores: NDArray[np.float32]
     ranks: NDArray[np.float32]
+    fused: NDArray[np.float32]
+    stands: NDArray[np.float32]
     sources: tuple[str, ...]
 
 
@@ -51,6 +56,8 @@ class Examples:
     position: NDArray[np.int32]
     scores: NDArray[np.float32]
     ranks: NDArray[np.float32]
+    fused: NDArray[np.float32]
+    stands: NDArray[np.float32]
     sources: tuple[str, ...]
 
     @classmethod
@@ -73,6 +80,8 @@ class Examples:
             position=np.concatenate([example.position for example in ordered])[order],
             scores=np.concatenate([example.scores for example in ordered], axis=1)[:, order],
             ranks=np.concatenate([example.ranks for example in ordered], axis=1)[:, order],
+            fused=np.concatenate([example.fused for example in ordered], axis=1)[:, order],
+            stands=np.concatenate([example.stands for example in ordered])[order],
             sources=ordered[0].sources,
         )
 
@@ -82,19 +91,28 @@ class Examples:
         few = np.empty(0, np.int32)
         many = np.empty(0, np.int64)
         wide = np.empty((0, 0), np.float32)
-        return cls(few, many, many, few, no, no, few, wide, wide, ())
+        return cls(few, many, many, few, no, no, few, wide, wide, wide, no, ())
+
+
+def fused_columns(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """`Example.fused` of candidates in fused order, from their fused scores."""
+    places = np.arange(1, len(scores) + 1, dtype=np.float32)
+    return np.stack([scores, 1 / places, scores - scores[:1]]).astype(np.float32)
 
 
 def columns_of(
-    candidates: Candidates, items: NDArray[np.int32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    candidates: Candidates, fused: NDArray[np.float32], items: NDArray[np.int32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """The scores and ranks of some items, 0 for those that retrieval did not return.
 
+    Their fused score is then 1 below that of the last candidate.
+
     Returns:
-        scores and ranks, each `float32[sources, len(items)]`.
+        scores and ranks, each `float32[sources, len(items)]`, and `float32[3, len(items)]`.
     """
     scores = np.zeros((len(candidates.sources), len(items)), np.float32)
     ranks = np.zeros_like(scores)
+    places = np.zeros((3, len(items)), np.float32)
     if len(candidates.rows):
         order = np.argsort(candidates.rows)
         place = np.searchsorted(candidates.rows, items, sorter=order)
@@ -102,4 +120,7 @@ def columns_of(
         found = candidates.rows[place] == items
         scores[:, found] = candidates.scores[:, place[found]]
         ranks[:, found] = candidates.ranks[:, place[found]]
-    return scores, ranks
+        places[:, found] = fused_columns(fused)[:, place[found]]
+        places[0, ~found] = fused[-1] - 1
+        places[2, ~found] = fused[-1] - 1 - fused[0]
+    return scores, ranks, places

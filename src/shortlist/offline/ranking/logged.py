@@ -141,14 +141,12 @@ def from_impressions(
     for batch in range(0, len(picked), BATCH):
         numbers = picked[batch : batch + BATCH]
         asked = [Request(user=user_ids[shown.user[g]], now=int(shown.time[g])) for g in numbers]
-        for g, candidates in zip(numbers, pipeline.retrieve(asked), strict=True):
+        for g, found in zip(numbers, pipeline.fused(asked), strict=True):
             user, time = int(shown.user[g]), int(shown.time[g])
             own = slice(starts[user], starts[user + 1])
             near = (data.time[own] >= time) & (data.time[own] < time + CLICK)
             lines = slice(shown.offsets[g], shown.offsets[g + 1])
-            examples.append(
-                _example(shown, g, lines, candidates, data.item[own][near], chance, rng)
-            )
+            examples.append(_example(shown, g, lines, *found, data.item[own][near], chance, rng))
         progress.advance(len(numbers))
     return Examples.of(examples)
 
@@ -158,11 +156,13 @@ def _example(
     g: int,
     lines: slice,
     candidates: Candidates,
+    fused: NDArray[np.float32],
     met: NDArray[np.int32],
     chance: NDArray[np.float64],
     rng: np.random.Generator,
 ) -> Example:
     rest = candidates.rows[~np.isin(candidates.rows, np.concatenate([shown.item[lines], met]))]
+    unshown = len(rest)
     if len(rest) > UNSHOWN:
         rest = rng.choice(rest, UNSHOWN, replace=False)
     item = np.concatenate([shown.item[lines], rest])
@@ -171,7 +171,9 @@ def _example(
     weigh = clicked & (position >= 0)
     weight = np.ones(len(item), np.float32)
     weight[weigh] = 1 / chance[np.minimum(position[weigh], len(chance) - 1)]
-    scores, ranks = columns_of(candidates, item)
+    stands = np.ones(len(item), np.float32)
+    stands[len(item) - len(rest) :] = unshown / max(len(rest), 1)
+    scores, ranks, places = columns_of(candidates, fused, item)
     return Example(
         user=int(shown.user[g]),
         time=int(shown.time[g]),
@@ -181,5 +183,7 @@ def _example(
         position=position,
         scores=scores,
         ranks=ranks,
+        fused=places,
+        stands=stands,
         sources=candidates.sources,
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from shortlist.core.progress import Progress
 from shortlist.core.request import Candidates, Pipeline, Request
 from shortlist.offline.data.training import TrainingData
-from shortlist.offline.ranking.examples import BATCH, Example, Examples
+from shortlist.offline.ranking.examples import BATCH, Example, Examples, fused_columns
 
 NEGATIVES = 100
 """Candidates without an interaction that are kept of each request, drawn evenly."""
@@ -48,9 +48,9 @@ def from_replay(
             Request(user=user_ids[data.user[event]], now=int(data.time[event])) for event in picked
         ]
         before = len(kept)
-        for event, candidates in zip(picked, pipeline.retrieve(asked), strict=True):
+        for event, found in zip(picked, pipeline.fused(asked), strict=True):
             later = data.item[event : ends[data.user[event]]]
-            example = _example(int(data.user[event]), int(data.time[event]), candidates, later, rng)
+            example = _example(int(data.user[event]), int(data.time[event]), *found, later, rng)
             if example is not None and len(kept) < requests:
                 kept.append(example)
         progress.advance(len(kept) - before)
@@ -73,17 +73,20 @@ def _example(
     user: int,
     time: int,
     candidates: Candidates,
+    fused: NDArray[np.float32],
     later: NDArray[np.int32],
     rng: np.random.Generator,
 ) -> Example | None:
     met = np.isin(candidates.rows, later)
     others = np.flatnonzero(~met)
+    unmet = len(others)
     if len(others) > NEGATIVES:
         others = rng.choice(others, NEGATIVES, replace=False)
     keep = np.concatenate([np.flatnonzero(met), others])
     if len(keep) == len(others) or len(others) == 0:
         return None
     n = len(keep)
+    stands = np.where(met[keep], 1, unmet / len(others))
     return Example(
         user=user,
         time=time,
@@ -93,5 +96,7 @@ def _example(
         position=np.full(n, -1, np.int32),
         scores=candidates.scores[:, keep],
         ranks=candidates.ranks[:, keep],
+        fused=fused_columns(fused)[:, keep],
+        stands=stands.astype(np.float32),
         sources=candidates.sources,
     )

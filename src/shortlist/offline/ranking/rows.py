@@ -9,7 +9,8 @@ through the online pipeline as of the request, so its scores never knew the labe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -19,11 +20,15 @@ from numpy.typing import NDArray
 from shortlist.config.schema import RankerSection
 from shortlist.core.progress import Progress
 from shortlist.core.request import Pipeline
-from shortlist.features import AsOf, FeatureSet
+from shortlist.features import HISTORY, AsOf, FeatureSet
+from shortlist.features.retrieval import Fused, FusedGap, FusedRank
 from shortlist.offline.data.training import TrainingData
+from shortlist.offline.ranking.columns import Columns
 from shortlist.offline.ranking.examples import Examples
-from shortlist.offline.ranking.logged import ENOUGH, clicked_impressions, from_impressions
+from shortlist.offline.ranking.kinds import met_by
+from shortlist.offline.ranking.logged import CLICK, ENOUGH, clicked_impressions, from_impressions
 from shortlist.offline.ranking.replay import from_replay
+from shortlist.release.ranking.batch import Batch, user_keys
 
 Origin = Literal["impressions", "replay"]
 
@@ -34,23 +39,40 @@ class Rows:
 
     Attributes:
         features: names of the columns.
-        x: `float32[f, n]`, finite.
+        columns: their values, one row for each candidate, without repetitions.
         label: `float32[n]`, 1 where the user went on to interact with the item, else 0.
         weight: `float32[n]`, above 0: what a row counts (inverse propensities of impressions).
         position: `int32[n]`, where the item was shown, from 0; -1 where that is not known.
         offsets: `int64[g + 1]`, the rows of each request.
         time: `int64[g]`, the instant of each request.
         origin: where the requests come from.
+        user: `int32[g]`, the user row of each request.
+        key: `uint64[g]`, the key of each user, as `release.ranking.batch.user_keys` gives it.
+        item: `int32[n]`, catalogue rows.
+        stands: `float32[n]`, how many candidates of its request a row stands for: above 1 where
+            negatives were drawn from many.
+        log: `int32[m]`, the items of the log, of each user in order of time.
+        history: `int64[g, 2]`, the part of `log` that is each request's history.
+        kinds: kinds of events that rows are told apart by; only for `multi`.
+        met: `bool[kinds, n]`, whether the user went on to an event of each kind with the item.
     """
 
     features: tuple[str, ...]
-    x: NDArray[np.float32]
+    columns: Columns
     label: NDArray[np.float32]
     weight: NDArray[np.float32]
     position: NDArray[np.int32]
     offsets: NDArray[np.int64]
     time: NDArray[np.int64]
     origin: Origin
+    user: NDArray[np.int32]
+    key: NDArray[np.uint64]
+    item: NDArray[np.int32]
+    stands: NDArray[np.float32]
+    log: NDArray[np.int32]
+    history: NDArray[np.int64]
+    kinds: tuple[str, ...]
+    met: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.label)
@@ -59,6 +81,38 @@ class Rows:
     def requests(self) -> int:
         """How many requests there are."""
         return len(self.time)
+
+    @cached_property
+    def x(self) -> NDArray[np.float32]:
+        """The features, `float32[f, n]`, finite."""
+        return self.columns.matrix()
+
+    def part(self, start: int, stop: int) -> Rows:
+        """The requests `start:stop`."""
+        lines = slice(int(self.offsets[start]), int(self.offsets[stop]))
+        x = self.x[:, lines]
+        request = np.repeat(np.arange(stop - start), np.diff(self.offsets[start : stop + 1]))
+        time = self.time[start:stop]
+        return replace(
+            self,
+            columns=Columns.of(x, request, self.item[lines], time[request]),
+            label=self.label[lines],
+            weight=self.weight[lines],
+            position=self.position[lines],
+            offsets=self.offsets[start : stop + 1] - self.offsets[start],
+            time=time,
+            user=self.user[start:stop],
+            key=self.key[start:stop],
+            item=self.item[lines],
+            stands=self.stands[lines],
+            history=self.history[start:stop],
+            met=self.met[:, lines],
+        )
+
+    def batch(self, x: NDArray[np.float32] | None = None) -> Batch:
+        """The rows as a ranker scores them, with other columns `float32[·, n]` if given."""
+        histories = [self.log[a:b] for a, b in self.history.tolist()]
+        return Batch(self.x if x is None else x, self.item, self.offsets, self.key, histories)
 
 
 def training_rows(
@@ -105,25 +159,61 @@ def training_rows(
             pipeline, data, window_start, config.requests, user_ids, rng, progress
         )
     progress.step("features as of each request")
-    return _rows(examples, data, features, origin)
+    kinds = tuple(config.weights) if config.objective == "multi" else ()
+    rows = _rows(examples, data, features, origin, user_ids, kinds)
+    progress.note(
+        f"{len(rows):,} rows of {len(features)} features take {rows.columns.bytes / 1e6:,.1f} MB; "
+        f"flat they would take {rows.columns.flat_bytes / 1e6:,.1f} MB"
+    )
+    return rows
 
 
-def _rows(examples: Examples, data: TrainingData, features: FeatureSet, origin: Origin) -> Rows:
+def _rows(
+    examples: Examples,
+    data: TrainingData,
+    features: FeatureSet,
+    origin: Origin,
+    user_ids: Sequence[str],
+    kinds: tuple[str, ...],
+) -> Rows:
     x = np.empty((len(features), 0), np.float32)
     if len(examples.time):
         requests, items, x = features.matrix(_as_of(examples, data, features.attributes))
         assert np.array_equal(requests, examples.request)
         assert np.array_equal(items, examples.item)
+    users, times = examples.user[examples.request], examples.time[examples.request]
+    ids = [user_ids[user] for user in examples.user.tolist()]
+    until = times + CLICK if origin == "impressions" else np.full(len(times), data.until)
+    met = [met_by(data, users, examples.item, times, until, kind) for kind in kinds]
     return Rows(
         features=features.names,
-        x=x,
+        columns=Columns.of(x, examples.request, examples.item, times),
         label=examples.label,
         weight=examples.weight,
         position=examples.position,
         offsets=np.searchsorted(examples.request, np.arange(len(examples.time) + 1)),
         time=examples.time,
         origin=origin,
+        user=examples.user,
+        key=user_keys(ids),
+        item=examples.item,
+        stands=examples.stands,
+        log=data.item,
+        history=_histories(examples, data),
+        kinds=kinds,
+        met=np.array(met, np.bool_).reshape(len(kinds), len(examples.item)),
     )
+
+
+def _histories(examples: Examples, data: TrainingData) -> NDArray[np.int64]:
+    """Where in the log the newest `HISTORY` events strictly before each request are."""
+    spans = np.zeros((len(examples.time), 2), np.int64)
+    starts = np.searchsorted(data.user, np.arange(data.users + 1))
+    for g, (user, time) in enumerate(zip(examples.user, examples.time, strict=True)):
+        start, stop = starts[user], starts[user + 1]
+        stop = start + np.searchsorted(data.time[start:stop], time, "left")
+        spans[g] = max(start, stop - HISTORY), stop
+    return spans
 
 
 def _as_of(examples: Examples, data: TrainingData, attributes: Sequence[str]) -> AsOf:
@@ -133,7 +223,15 @@ def _as_of(examples: Examples, data: TrainingData, attributes: Sequence[str]) ->
 
     from shortlist.features.offline import catalogue_table
 
-    log = pa.table({"user": data.user, "item": data.item, "time": data.time})
+    log = pa.table(
+        {
+            "user": data.user,
+            "item": data.item,
+            "time": data.time,
+            "kind": data.kind_codes().astype(np.int64),
+            "weight": data.weight.astype(np.float64),
+        }
+    )
     requests = pa.table(
         {
             "request": np.arange(len(examples.time)),
@@ -145,6 +243,8 @@ def _as_of(examples: Examples, data: TrainingData, attributes: Sequence[str]) ->
         "request": examples.request,
         "item": examples.item,
     }
+    for n, name in enumerate((Fused().name, FusedRank().name, FusedGap().name)):
+        columns[name] = examples.fused[n]
     for n, source in enumerate(examples.sources):
         columns[f"score:{source}"] = examples.scores[n]
         columns[f"rank:{source}"] = examples.ranks[n]

@@ -14,6 +14,7 @@ from shortlist.config.schema import (
     PopularRetriever,
     Retriever,
     SequenceRetriever,
+    TextEncoderRetriever,
     TransitionsRetriever,
     TwoTowerRetriever,
 )
@@ -27,10 +28,13 @@ from shortlist.offline.retrieval import (
     popular,
     sequence,
     session_neighbours,
+    text_encoder,
     transitions,
     two_tower,
 )
+from shortlist.offline.retrieval.memory import Memory
 from shortlist.release.artefacts import Artefact
+from shortlist.text.analyzer import Analyzer
 
 __all__ = ["fit_retriever"]
 
@@ -42,6 +46,8 @@ def fit_retriever(
     progress: Progress,
     category: str = "",
     runs: Path | None = None,
+    memory: Memory | None = None,
+    analyzer: Analyzer | None = None,
 ) -> dict[str, Artefact]:
     """Fit a retriever of the family that its config says.
 
@@ -53,6 +59,9 @@ def fit_retriever(
         category: `data.items.category`, which popularity falls back on.
         runs: where a family that trains for long keeps checkpoints and TensorBoard events; None
             for nowhere.
+        memory: what an earlier fit of this retriever on a part of this log left; families that
+            train for long start from it, and leave theirs.
+        analyzer: normalises the texts that an encoder learns from; the default one if not given.
 
     Returns:
         Artefacts by their kind (`release.artefacts.KINDS`).
@@ -73,8 +82,10 @@ def fit_retriever(
         case GraphFilterRetriever():
             return graph_filter.fit(data, config, seed, progress)
         case SequenceRetriever():
-            return sequence.fit(data, config, seed, progress, runs)
+            return sequence.fit(data, config, seed, progress, runs, memory)
         case TwoTowerRetriever():
-            return two_tower.fit(data, config, seed, progress, runs)
+            return two_tower.fit(data, config, seed, progress, runs, memory, analyzer)
+        case TextEncoderRetriever():
+            return text_encoder.fit(data, config, seed, progress, runs, analyzer)
         case _:
             assert_never(config)

@@ -10,7 +10,7 @@ were not fitted on, so a release never carries a fusion that lost to a single so
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from shortlist.core.progress import Progress
 from shortlist.core.request import Pipeline, Request
 from shortlist.offline.evaluate import metrics
 from shortlist.offline.evaluate.ragged import Ragged
-from shortlist.offline.ranking.boosted import to_trees
+from shortlist.offline.ranking.lightgbm_trees import to_trees
 from shortlist.offline.retrieval.logit import conditional_logit
 from shortlist.release.fusion import Fusion
 from shortlist.release.trees import Trees
@@ -42,16 +42,33 @@ _SECOND = 1e-3
 
 
 @dataclass(frozen=True)
+class Fold:
+    """What was learned without some users.
+
+    Attributes:
+        users: their ids.
+        fusion, trees: as of `Learned`.
+    """
+
+    users: frozenset[str]
+    fusion: Fusion
+    trees: Trees | None
+
+
+@dataclass(frozen=True)
 class Learned:
     """What `learn` chose.
 
     Attributes:
         fusion: for the manifest.
         trees: of a boosted fusion.
+        folds: the same way learned without each part of the users, so that their requests can be
+            fused by what never knew them; empty where nothing is learned.
     """
 
     fusion: Fusion
     trees: Trees | None = None
+    folds: tuple[Fold, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -116,6 +133,7 @@ def learn(
     users: NDArray[np.integer],
     seed: int,
     progress: Progress,
+    user_ids: Sequence[str] = (),
 ) -> Learned:
     """Choose a fusion on held-out requests.
 
@@ -126,13 +144,15 @@ def learn(
         users: who made each request; a user is never on both sides of a fold.
         seed: of the draw, the folds and the trees.
         progress: advances by requests.
+        user_ids: the id of each user row, for `Learned.folds`; without them there are none.
     """
     rng = np.random.default_rng([seed, 0xF05E])
     picked = np.arange(len(requests))
     if len(picked) > REQUESTS:
         picked = np.sort(rng.choice(picked, REQUESTS, replace=False))
     rows = gather(pipeline, requests, relevant, users, picked, progress)
-    return choose(rows, seed, progress)
+    learned = choose(rows, seed, progress)
+    return replace(learned, folds=_folds(rows, learned, seed, user_ids)) if user_ids else learned
 
 
 def gather(
@@ -210,9 +230,7 @@ def choose(rows: Rows, seed: int, progress: Progress) -> Learned:
         chosen = Learned(Fusion(method="weights", weights=_named(rows, _weights(rows))))
     else:
         mix = float(best.removeprefix("boosted+"))
-        weights = mix * _weights(rows) if mix else np.zeros(len(rows.names))
-        fusion = Fusion(method="boosted", weights=_named(rows, weights))
-        chosen = Learned(fusion, _trees(rows, seed))
+        chosen = _boosted(rows, mix, seed)
     singles = [way for way in values if way.startswith("source:")]
     alone = max(singles, key=lambda way: values[way])
     reason = (
@@ -240,8 +258,7 @@ def _described(
 
 def _cross_fitted(rows: Rows, seed: int) -> dict[str, float]:
     """nDCG@10 of the learned ways, each request scored by a fit without its user."""
-    _, who = np.unique(rows.user, return_inverse=True)
-    fold = np.random.default_rng([seed, 0xF01D]).permutation(who.max() + 1)[who] % FOLDS
+    fold = _fold_of(rows, seed)
     boosting = find_spec("lightgbm") is not None
     linear = np.zeros(len(rows.label), np.float64)
     trees = np.zeros(len(rows.label), np.float64)
@@ -256,6 +273,37 @@ def _cross_fitted(rows: Rows, seed: int) -> dict[str, float]:
     if boosting:
         values |= {f"boosted+{mix}": rows.ndcg(trees + mix * linear) for mix in MIXES}
     return values
+
+
+def _boosted(rows: Rows, mix: float, seed: int) -> Learned:
+    weights = mix * _weights(rows) if mix else np.zeros(len(rows.names))
+    fusion = Fusion(method="boosted", weights=_named(rows, weights))
+    return Learned(fusion, _trees(rows, seed))
+
+
+def _fold_of(rows: Rows, seed: int) -> NDArray[np.int64]:
+    """The part of the users that each request's user is in."""
+    _, who = np.unique(rows.user, return_inverse=True)
+    return np.random.default_rng([seed, 0xF01D]).permutation(who.max() + 1)[who] % FOLDS
+
+
+def _folds(rows: Rows, learned: Learned, seed: int, user_ids: Sequence[str]) -> tuple[Fold, ...]:
+    """What was chosen, learned again without each part of the users."""
+    told = learned.fusion.validation
+    if learned.fusion.method not in ("weights", "boosted"):
+        return ()
+    fold = _fold_of(rows, seed)
+    folds = []
+    for part in range(FOLDS):
+        inside = rows.of(fold != part)
+        if learned.fusion.method == "weights":
+            made = Learned(Fusion(method="weights", weights=_named(inside, _weights(inside))))
+        else:
+            mixes = {mix: told[f"boosted+{mix}"] for mix in MIXES}
+            made = _boosted(inside, max(mixes, key=lambda mix: mixes[mix]), seed)
+        users = frozenset(user_ids[user] for user in np.unique(rows.user[fold == part]).tolist())
+        folds.append(Fold(users, made.fusion, made.trees))
+    return tuple(folds)
 
 
 def _hits(rows: Rows) -> int:

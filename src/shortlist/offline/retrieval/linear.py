@@ -120,7 +120,8 @@ def _problem(data: TrainingData, config: LinearRetriever) -> Problem:
     popularity = np.bincount(data.item, minlength=data.items).astype(np.float32)
     sets = config.decay >= 1
     if sets:
-        pairs = np.unique(data.user.astype(np.int64) * data.items + data.item)
+        pairs = np.sort(data.user.astype(np.int64) * data.items + data.item)
+        pairs = pairs[np.append(True, pairs[1:] != pairs[:-1])[: len(pairs)]]
         user, item = pairs // max(1, data.items), (pairs % max(1, data.items)).astype(np.int32)
         cuts = np.flatnonzero(np.diff(user)) + 1
         offsets = np.concatenate([[0], cuts, [len(item)]]).astype(np.int64)
@@ -152,7 +153,7 @@ def _closed(
     """Invert the Gram matrix in place, and fill the lists block by block of its rows."""
     progress.step("linear: inverse")
     inverse = np.zeros((n, n), np.float32)
-    count_pairs(problem.offsets, problem.items, problem.gram, False, inverse)
+    count_pairs(problem.offsets, problem.items, problem.gram, problem.sets, inverse)
     inverse[np.diag_indices(n)] = problem.diagonal
     # The transpose of a C array is the Fortran array that LAPACK works in without a copy.
     factor, _ = scipy.linalg.lapack.spotrf(inverse.T, lower=1, overwrite_a=1)

@@ -86,26 +86,50 @@ def _near(
     return lengths
 
 
-@kernel
 def count_pairs(
     offsets: NDArray[np.int64],
     items: NDArray[np.int32],
     near: NDArray[np.float32],
-    ordered: bool,
+    ascending: bool,
     out: NDArray[np.float32],
 ) -> None:
-    """Add pairs up in a dense matrix: `[i, j]` where j is after i, and `[j, i]` unless ordered.
+    """Add pairs up in a dense matrix, one item's row after the other.
 
-    Pairs of an item with itself are left out.
+    Args:
+        offsets, items: sequences in CSR.
+        near: what a pair that is `d + 1` events apart weighs.
+        ascending: whether each sequence is of different items in their order; then only what is
+            above the diagonal is counted.
+        out: `float32[n, n]`, zeros; a row stays in the cache until it is done. The diagonal stays
+            as it is.
     """
-    for s in range(len(offsets) - 1):
-        for p in range(offsets[s], offsets[s + 1]):
-            for q in range(p + 1, min(offsets[s + 1], p + len(near) + 1)):
-                i, j = items[p], items[q]
-                if i != j:
-                    out[i, j] += near[q - p - 1]
-                    if not ordered:
-                        out[j, i] += near[q - p - 1]
+    where, places = postings(items, len(out))
+    owner = np.repeat(np.arange(len(offsets) - 1, dtype=np.int32), np.diff(offsets))
+    _count(offsets, owner, items, near, where, places, ascending, out)
+
+
+@kernel
+def _count(
+    offsets: NDArray[np.int64],
+    owner: NDArray[np.int32],
+    items: NDArray[np.int32],
+    near: NDArray[np.float32],
+    where: NDArray[np.int64],
+    places: NDArray[np.int64],
+    ascending: bool,
+    out: NDArray[np.float32],
+) -> None:
+    for item in range(len(out)):
+        row = out[item]
+        own = row[item]
+        for o in range(where[item], where[item + 1]):
+            p = places[o]
+            for q in range(p + 1, min(offsets[owner[p] + 1], p + len(near) + 1)):
+                row[items[q]] += near[q - p - 1]
+            if not ascending:
+                for q in range(max(offsets[owner[p]], p - len(near)), p):
+                    row[items[q]] += near[p - q - 1]
+        row[item] = own
 
 
 @kernel

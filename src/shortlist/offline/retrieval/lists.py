@@ -83,28 +83,73 @@ def top_of_block(
     Returns:
         The sum of squares of what was left out.
     """
-    length = neighbours.shape[1]
     n = block.shape[1]
     lost = 0.0
     strength = np.empty(n, np.float32)
+    picked = np.empty(n, np.int32)
+    keys = np.empty(neighbours.shape[1], np.int64)
     for b in range(len(block)):
         item = first + b
         for j in range(n):
             strength[j] = abs(block[b, j])
         strength[item] = 0
-        least = np.float32(0)
-        if n > length:
-            least = np.partition(strength, n - length)[n - length]
-        picked = np.flatnonzero((strength >= least) & (strength > 0))
-        kept = keep_best(
-            picked.astype(np.int32),
-            block[b][picked].astype(np.float64),
-            strength[picked].astype(np.float64),
-            neighbours[item],
-            scores[item],
-        )
-        for j in range(n):
-            lost += np.float64(strength[j]) ** 2
+        kept = strongest(strength, neighbours.shape[1], picked)
+        row = block[b]
+        bits = row.view(np.int32)
         for k in range(kept):
-            lost -= np.float64(scores[item, k]) ** 2
-    return max(0.0, lost)
+            # Floats in the order of integers, largest first, and equal ones by row.
+            order = np.int64(bits[picked[k]])
+            if order < 0:
+                order ^= 0x7FFFFFFF
+            keys[k] = -order * (np.int64(1) << 32) + picked[k]
+        keys[:kept].sort()
+        squares = 0.0
+        for j in range(n):
+            squares += np.float64(strength[j]) ** 2
+        for k in range(kept):
+            j = keys[k] & 0xFFFFFFFF
+            neighbours[item, k] = j
+            scores[item, k] = row[j]
+            squares -= np.float64(row[j]) ** 2
+        lost += max(0.0, squares)
+    return lost
+
+
+@kernel
+def strongest(strength: NDArray[np.float32], most: int, picked: NDArray[np.int32]) -> int:
+    """The places of the largest values, ascending, into `picked`; how many there are.
+
+    Values of 0 are never picked; of equal ones at the end the first are. One pass counts values by
+    their first bits, which order floats of one sign as integers, so that only those that share
+    their first bits with the last one picked are ever sorted.
+    """
+    bits = strength.view(np.int32)
+    counts = np.zeros(4096, np.int32)
+    for j in range(len(bits)):
+        counts[bits[j] >> 19] += 1
+    edge, above = 4095, 0
+    while edge > 0 and above + counts[edge] <= most:
+        above += counts[edge]
+        edge -= 1
+    close = np.empty(counts[edge], np.int32)
+    n = 0
+    for j in range(len(bits)):
+        if bits[j] >> 19 == edge:
+            close[n] = bits[j]
+            n += 1
+    close.sort()
+    wanted = min(most - above, n)
+    least = close[n - wanted] if wanted else np.int32(0x7FFFFFFF)
+    ties = 0  # how many of those at `least` are picked
+    for c in range(n - wanted, n):
+        ties += close[c] == least
+    n = 0
+    for j in range(len(bits)):
+        take = bits[j] > least or bits[j] >> 19 > edge
+        if not take and ties > 0 and bits[j] == least:
+            ties -= 1
+            take = True
+        if take and bits[j] > 0:
+            picked[n] = j
+            n += 1
+    return n

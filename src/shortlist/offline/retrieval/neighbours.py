@@ -33,13 +33,13 @@ def item_to_item(
 
     Args:
         graph: the item graph.
-        embedding: of its items.
+        embedding: of its items, and of items without edges if it has any.
         negatives: k.
         length: neighbours of an item, at most.
         progress: advances by items.
 
     Returns:
-        A map over all rows; items without edges have no neighbours.
+        A map over all rows; items that the embedding does not know have no neighbours.
     """
     items = graph.items
     rows = np.flatnonzero(np.isfinite(embedding.noise)).astype(np.int32)
@@ -48,7 +48,8 @@ def item_to_item(
     progress.step("item graph: neighbours", len(rows))
     if len(rows):
         # log(k q_j) as one more dimension makes the nearest by dot product the most probable.
-        bias = embedding.noise + np.log(negatives) - np.log(np.exp(embedding.noise[rows]).sum())
+        drawn = np.exp(embedding.noise[np.diff(graph.offsets) > 0]).sum()
+        bias = embedding.noise + np.log(negatives) - np.log(drawn)
         keys = np.column_stack([embedding.context[rows], bias[rows]]).astype(np.float32)
         index = _index(keys)
         for start in range(0, len(rows), _BLOCK):

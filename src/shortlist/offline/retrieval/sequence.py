@@ -12,6 +12,7 @@ from shortlist.config.schema import SequenceRetriever
 from shortlist.core.progress import Progress
 from shortlist.offline.data.training import TrainingData
 from shortlist.offline.retrieval.deep import require_torch
+from shortlist.offline.retrieval.memory import Memory
 from shortlist.release.artefacts import Artefact
 
 
@@ -21,6 +22,7 @@ def fit(
     seed: int,
     progress: Progress,
     runs: Path | None = None,
+    memory: Memory | None = None,
 ) -> dict[str, Artefact]:
     """A query encoder and item vectors from the order in which items are taken.
 
@@ -33,6 +35,7 @@ def fit(
         seed: everything random; the same data, config and seed give the same arrays on one machine.
         progress: a step for each epoch.
         runs: where checkpoints and TensorBoard events are kept; None for nowhere.
+        memory: of an earlier fit on a part of this log, to start from; left for the next fit.
 
     Returns:
         `encoder`: an `Encoder`. `vector`: an `ItemVectors` of the same space.
@@ -43,4 +46,4 @@ def fit(
     require_torch("sequence")
     from shortlist.offline.retrieval.deep.fit import fit_sequence
 
-    return fit_sequence(data.frequent(), config, seed, progress, runs)
+    return fit_sequence(data.frequent(), config, seed, progress, runs, memory)

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.core.catalogue import Catalogue
 from shortlist.core.request import Candidates
 from shortlist.features.contract import View
+from shortlist.features.counters import Counter, Log
+from shortlist.features.skew import ROWS, FeatureLog, Logged
 from shortlist.features.statistics import floor_hour
+from shortlist.online.live import Live
 from shortlist.online.query import Query
-from shortlist.online.ranking.boosted import score
 from shortlist.online.snapshot import Snapshot
+from shortlist.release.ranking.batch import Batch, user_keys
+from shortlist.release.ranking.scorers import largest, scorer_of
 from shortlist.stores.contract import HistoryReader
+
+TERMS = 10
+"""How many contributions an explanation names."""
 
 
 class Ranking:
@@ -22,40 +31,99 @@ class Ranking:
 
     Args:
         snapshot: the release.
-        history: asked, once an hour, for the events that were posted since the release.
+        history: asked, once an hour, for the events that were posted since the release; where
+            features are declared, at every batch.
+        log: where a share of the features is logged; None for nowhere.
+        live: items written since, whose rows may be among the candidates.
     """
 
-    def __init__(self, snapshot: Snapshot, history: HistoryReader) -> None:
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        history: HistoryReader,
+        log: FeatureLog | None = None,
+        live: Live | None = None,
+    ) -> None:
         self._snapshot = snapshot
+        self._live = live
         self._history = history
+        self._log = log
+        ranker = snapshot.ranker
+        self._score = scorer_of(ranker.model) if ranker else None
+        self._calibration = ranker.calibration if ranker else None
+        self._counters = {
+            feature.name: Counter(feature, snapshot.series[feature.name], snapshot.catalogue)
+            for feature in snapshot.features.counted
+        }
+        self._heard = ""
         self._hour: int | None = None
         self._items: dict[str, NDArray[np.float32]] = {}
+        self._room = 0
+
+    @property
+    def _catalogue(self) -> Catalogue:
+        return self._snapshot.catalogue if self._live is None else self._live.catalogue
 
     @property
     def ready(self) -> bool:
         """Whether the release has a ranker."""
-        return self._snapshot.trees is not None
+        return self._score is not None
 
     def __call__(
-        self, queries: Sequence[Query], candidates: Sequence[Candidates]
+        self,
+        queries: Sequence[Query],
+        candidates: Sequence[Candidates],
+        fused: Sequence[NDArray[np.float32]],
     ) -> list[NDArray[np.float32]]:
         """A score for every candidate of every query, in their order."""
-        trees = self._snapshot.trees
-        assert trees is not None
+        assert self._score is not None
+        batch = self.batch(queries, candidates, fused)
+        scores = self._score(batch)
+        if self._log is not None:
+            self._write(self._log, queries, batch)
+        return [scores[a:b] for a, b in pairwise(batch.bounds.tolist())]
+
+    def told(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What scores mean: probabilities where the release has a calibration."""
+        return scores if self._calibration is None else self._calibration(scores)
+
+    def batch(
+        self,
+        queries: Sequence[Query],
+        candidates: Sequence[Candidates],
+        fused: Sequence[NDArray[np.float32]],
+    ) -> Batch:
+        """What the ranker scores: the candidates of all queries with their features."""
         bounds = np.cumsum([0, *(len(found.rows) for found in candidates)])
-        matrix = self._matrix(queries, candidates, bounds)
-        scores = np.empty(int(bounds[-1]), np.float32)
-        score(trees, matrix, scores)
-        return [scores[a:b] for a, b in pairwise(bounds.tolist())]
+        return Batch(
+            self._matrix(queries, candidates, fused, bounds),
+            np.concatenate([found.rows for found in candidates]),
+            bounds,
+            user_keys([query.request.user for query in queries]),
+            [query.history_rows for query in queries],
+        )
 
     def explain(
-        self, query: Query, candidates: Candidates, chosen: NDArray[np.int64]
+        self,
+        query: Query,
+        candidates: Candidates,
+        fused: NDArray[np.float32],
+        chosen: NDArray[np.int64],
     ) -> list[dict[str, Mapping[str, float]]]:
-        """Of each chosen candidate the sources that found it (their ranks) and its features."""
-        matrix = self._matrix([query], [candidates], np.array([0, len(candidates.rows)]))
+        """Why each chosen candidate is there.
+
+        `sources`: those that found it, with their ranks. `features`: all of them. Where a ranker
+        scored it, `contributions`: the largest terms of its score by feature, `base`, and what
+        the `others` add together; their sum is the score before calibration.
+        """
+        batch = self.batch([query], [candidates], [fused])
+        matrix = batch.x
+        why = None
+        if self._score is not None and query.request.item is None and len(chosen):
+            why = self._score.explain(batch, chosen)
         names = self._snapshot.features.names
         told: list[dict[str, Mapping[str, float]]] = []
-        for position in chosen.tolist():
+        for i, position in enumerate(chosen.tolist()):
             ranks = candidates.ranks[:, position].tolist()
             found: Mapping[str, float] = {
                 source: round(1 / rank)
@@ -64,16 +132,20 @@ class Ranking:
             }
             values = dict(zip(names, matrix[:, position].tolist(), strict=True))
             told.append({"sources": found, "features": values})
+            if why is not None:
+                told[-1]["contributions"] = largest(why, i, TERMS)
         return told
 
     def _matrix(
         self,
         queries: Sequence[Query],
         candidates: Sequence[Candidates],
+        fused: Sequence[NDArray[np.float32]],
         bounds: NDArray[np.int64],
     ) -> NDArray[np.float32]:
         """The features of all candidates, `float32[features, total]`."""
         features = self._snapshot.features
+        self._listen()
         matrix = np.empty((len(features), int(bounds[-1])), np.float32)
         for i, (query, found) in enumerate(zip(queries, candidates, strict=True)):
             view = View(
@@ -83,18 +155,50 @@ class Ranking:
                 history_times=query.history_times,
                 scores=dict(zip(found.sources, found.scores, strict=True)),
                 ranks=dict(zip(found.sources, found.ranks, strict=True)),
-                catalogue=self._snapshot.catalogue,
+                fused=fused[i],
+                catalogue=self._catalogue,
                 items=self._item_columns(query.now),
+                history_kinds=query.history_kinds,
+                counters=self._counters,
             )
             features.online(view, matrix[:, bounds[i] : bounds[i + 1]])
         return matrix
 
+    def _write(self, log: FeatureLog, queries: Sequence[Query], batch: Batch) -> None:
+        """Log the features of some requests."""
+        for query, (start, stop) in zip(queries, pairwise(batch.bounds.tolist()), strict=True):
+            if query.request.user and log.wanted():
+                part = slice(start, min(stop, start + ROWS))
+                ids = self._catalogue.vocabulary.ids(batch.rows[part])
+                values = batch.x[:, part].tolist()
+                log.write(Logged(self._snapshot.id, query.request.user, query.now, ids, values))
+
+    def _listen(self) -> None:
+        """Let events that were posted to any process move the counters."""
+        if not self._counters:
+            return
+        events, self._heard = self._history.posted(self._heard)
+        if len(events):
+            rows = self._snapshot.catalogue.vocabulary.rows_of_keys(_plain(events["item"]))
+            log = Log(rows, *(_plain(events[name]) for name in ("user", "time", "kind")))
+            for counter in self._counters.values():
+                counter.add(log)
+
     def _item_columns(self, instant: int) -> dict[str, NDArray[np.float32]]:
         """Item columns as of the hour; one hour's are kept."""
         hour = floor_hour(instant)
-        if hour != self._hour:
+        live = self._live if self._live is not None and self._live.fresh else None
+        if hour != self._hour or (live is not None and live.size > self._room):
             statistics = self._snapshot.statistics
             keys, times = self._history.since(statistics.until)
             rows = self._snapshot.catalogue.vocabulary.rows_of_keys(keys)
             self._items, self._hour = statistics.at(instant, (rows, times)), hour
+            if live is not None:
+                self._items = live.item_columns(self._items, statistics, instant, keys, times)
+            self._room = len(next(iter(self._items.values())))
         return self._items
+
+
+def _plain(column: NDArray[Any]) -> NDArray[Any]:
+    """A field of records on its own."""
+    return np.ascontiguousarray(column)

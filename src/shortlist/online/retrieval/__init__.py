@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shortlist.core.errors import ReleaseError
+from shortlist.online.live import Live
 from shortlist.online.retrieval.contract import Source
 from shortlist.online.retrieval.encoded import EncodedSource
 from shortlist.online.retrieval.factors import FactorsSource
@@ -16,11 +17,13 @@ from shortlist.release.artefacts import Encoder, ItemFactors, ItemToItem, Popula
 __all__ = ["Source", "sources_of"]
 
 
-def sources_of(snapshot: Snapshot) -> tuple[list[Source], list[Source], Filler]:
+def sources_of(
+    snapshot: Snapshot, live: Live | None = None
+) -> tuple[list[Source], list[Source], Filler]:
     """A release's sources: for recommendations, for neighbours of an item, and the filler.
 
     Sources are in the order of the manifest. A popular artefact that the configuration does not
-    list as a retriever only fills.
+    list as a retriever only fills. Items written since take part where a source can know them.
     """
     sources: list[Source] = []
     near: list[Source] = []
@@ -31,7 +34,7 @@ def sources_of(snapshot: Snapshot) -> tuple[list[Source], list[Source], Filler]:
         artefact = snapshot.artefacts.get(entry.folder)
         name = f"{entry.name}.{entry.kind}"
         if isinstance(artefact, PopularLists):
-            filler = filler or Filler(artefact, snapshot.catalogue)
+            filler = filler or Filler(artefact, snapshot.catalogue, live)
             if entry.name in snapshot.retrievers:
                 sources.append(PopularSource(entry.name, artefact))
                 if artefact.segment:
@@ -46,8 +49,9 @@ def sources_of(snapshot: Snapshot) -> tuple[list[Source], list[Source], Filler]:
                 near.append(FactorsSource(name, artefact, snapshot.indexes[entry.name]))
         elif isinstance(artefact, Encoder):
             near.append(EncodedSource(name, artefact, snapshot.indexes[entry.name]))
-        elif entry.name not in asked:
-            near.append(VectorSource(name, snapshot.indexes[entry.name]))
+        elif entry.kind == "vector" and entry.name not in asked:
+            written = live.vectors.get(entry.name) if live is not None else None
+            near.append(VectorSource(name, snapshot.indexes[entry.name], written))
     if filler is None:
         raise ReleaseError(
             "the release holds no popular artefact.",

@@ -25,7 +25,7 @@ class EncodedSource(NearestSource):
     def __init__(self, name: str, encoder: Encoder, index: Index) -> None:
         super().__init__(name, index)
         self._reach, self._times = encoder.reach, bool(encoder.times)
-        self._session = _open(encoder)
+        self._session = open_session(encoder)
         self._items = np.empty((0, encoder.reach), np.int64)
         self._instants = np.empty((0, encoder.reach), np.int64)
 
@@ -62,7 +62,7 @@ class EncodedSource(NearestSource):
         return query.history_times[::-1]
 
 
-def _open(encoder: Encoder) -> onnxruntime.InferenceSession:
+def open_session(encoder: Encoder) -> onnxruntime.InferenceSession:
     """A session of one thread: requests of one worker are answered one batch at a time."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1

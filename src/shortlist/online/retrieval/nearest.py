@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from shortlist.core.bitmap import clear_rows, count
 from shortlist.core.jit import kernel
 from shortlist.index.contract import Index
+from shortlist.online.live.vectors import NO_ROWS, LiveVectors
 from shortlist.online.marks import Marks
 from shortlist.online.query import Query
 from shortlist.online.retrieval.contract import NOTHING, Found
@@ -22,9 +23,10 @@ OVERFETCH = 128
 class NearestSource(ABC):
     """Finds the items nearest to the vector that a subclass makes of each query."""
 
-    def __init__(self, name: str, index: Index) -> None:
+    def __init__(self, name: str, index: Index, live: LiveVectors | None = None) -> None:
         self.name = name
         self._index = index
+        self._live = live
 
     @abstractmethod
     def _encode(self, queries: Sequence[Query]) -> tuple[NDArray[np.float32], list[int]]:
@@ -34,31 +36,45 @@ class NearestSource(ABC):
         """See `Source.search`. Queries without a filter are answered in one index call."""
         answers = [NOTHING] * len(queries)
         vectors, known = self._encode(queries)
+        replaced = self._live.replaced if self._live is not None else NO_ROWS
         shared = [
-            i for i in known if not queries[i].filtered and len(queries[i].banned) <= OVERFETCH
+            i
+            for i in known
+            if not queries[i].filtered and len(queries[i].banned) + len(replaced) <= OVERFETCH
         ]
         again = [i for i in known if i not in set(shared)]
         if shared:
-            more = max(len(queries[i].banned) for i in shared)
+            more = max(len(queries[i].banned) for i in shared) + len(replaced)
             asked = min(k + more, len(self._index))
             rows, scores = self._index.search(vectors[shared], asked)
             for position, i in enumerate(shared):
-                token = marks.ban(queries[i].banned)
+                token = marks.ban(_banned(queries[i], replaced))
                 answers[i] = _keep(
                     rows[position], scores[position], queries[i].allow, marks.stamp, token, k
                 )
                 if len(answers[i][0]) < k and asked < len(self._index):
                     again.append(i)
         for i in again:
-            answers[i] = self._filtered(queries[i], vectors[i : i + 1], k)
+            answers[i] = self._filtered(queries[i], vectors[i : i + 1], k, replaced)
+        if self._live is not None and len(self._live):
+            for i in known:
+                query = queries[i]
+                answers[i] = self._live.join(answers[i], vectors[i], k, query.allow, query.banned)
         return answers
 
-    def _filtered(self, query: Query, vector: NDArray[np.float32], k: int) -> Found:
+    def _filtered(
+        self, query: Query, vector: NDArray[np.float32], k: int, replaced: NDArray[np.int32]
+    ) -> Found:
         allow = query.allow.copy()
-        clear_rows(allow, query.banned)
+        clear_rows(allow, _banned(query, replaced))
         rows, scores = self._index.search(vector, min(k, count(allow)), allow)
         found = rows[0] >= 0
         return rows[0][found], scores[0][found]
+
+
+def _banned(query: Query, replaced: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The rows that the index must not find; what stands in for replaced ones joins later."""
+    return np.concatenate([query.banned, replaced]) if len(replaced) else query.banned
 
 
 @kernel

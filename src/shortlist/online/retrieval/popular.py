@@ -11,6 +11,8 @@ from shortlist.core.bitmap import Bitmap
 from shortlist.core.catalogue import Catalogue
 from shortlist.core.jit import kernel
 from shortlist.core.order import best_first
+from shortlist.online.live import Live
+from shortlist.online.live.columns import sealed
 from shortlist.online.marks import Marks
 from shortlist.online.query import Query
 from shortlist.online.retrieval.contract import NOTHING, Found
@@ -72,10 +74,14 @@ class SegmentSource:
 
 
 class Filler:
-    """Fills lists that the sources leave short: the most popular of the segment, then of all."""
+    """Fills lists that the sources leave short: the most popular of the segment, then of all.
 
-    def __init__(self, lists: PopularLists, catalogue: Catalogue) -> None:
+    Items written since the release come last, the newest first.
+    """
+
+    def __init__(self, lists: PopularLists, catalogue: Catalogue, live: Live | None = None) -> None:
         self._lists = lists
+        self._live = live
         self._segment = SegmentSource("", lists, catalogue) if lists.segment else None
 
     def fill(self, query: Query, k: int, marks: Marks, token: int) -> NDArray[np.int32]:
@@ -85,7 +91,14 @@ class Filler:
             near, _ = self._segment.walk(query, k, marks, token)
         lists = self._lists
         rest, _ = _walk(lists.order, lists.scores, query.allow, marks.stamp, token, k - len(near))
-        return np.concatenate([near, rest])
+        found = [near, rest]
+        if self._live is not None and self._live.fresh and len(near) + len(rest) < k:
+            newest = np.arange(self._live.size - 1, self._live.first - 1, -1, dtype=np.int32)
+            more = k - len(near) - len(rest)
+            alike = sealed(np.zeros(len(newest), np.float32))
+            sealed(newest)
+            found.append(_walk(newest, alike, query.allow, marks.stamp, token, more)[0])
+        return np.concatenate(found)
 
 
 @kernel

@@ -20,10 +20,14 @@ class VectorSource(NearestSource):
 
     def _encode(self, queries: Sequence[Query]) -> tuple[NDArray[np.float32], list[int]]:
         """A vector for each query, and which queries have one that is not zero."""
-        seeds = [query.seeds[:SEEDS] for query in queries]
+        every = (q.seeds if q.live_seeds is None else q.live_seeds for q in queries)
+        seeds = [rows[:SEEDS] for rows in every]
         offsets = np.zeros(len(seeds) + 1, np.int64)
         np.cumsum([len(rows) for rows in seeds], out=offsets[1:])
-        vectors = self._index.vectors_of(np.concatenate(seeds))
+        rows = np.concatenate(seeds)
+        vectors = self._index.vectors_of(rows)
+        if self._live is not None:
+            vectors = self._live.over(rows, vectors)
         out = np.zeros((len(queries), self._index.dim), np.float32)
         known = _mean(vectors, offsets, DECAY, out)
         return out, np.flatnonzero(known).tolist()

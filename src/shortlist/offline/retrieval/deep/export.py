@@ -79,13 +79,13 @@ def export(learner: Learner, place: NDArray[np.int64], reach: int, *, times: boo
             },
         )
         model = onnx.load(path)
-    _strip(model.graph)
+    strip(model.graph)
     data = model.SerializeToString(deterministic=True)
     _verify(data, served, len(place), reach, times)
     return Encoder(np.frombuffer(data, np.uint8), reach, int(times))
 
 
-def _strip(graph: onnx.GraphProto) -> None:
+def strip(graph: onnx.GraphProto) -> None:
     """Take out what names the machine that trained."""
     graph.ClearField("doc_string")
     for node in graph.node:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,18 @@ from shortlist.offline.retrieval.deep.trainer import Batches, Learner, Plan, tra
 from shortlist.offline.retrieval.deep.transformer import Stretches, Transformer
 from shortlist.offline.retrieval.deep.validation import HeldOut
 from shortlist.offline.retrieval.deep.windows import Windows
+from shortlist.offline.retrieval.memory import Memory
 from shortlist.release.artefacts import Artefact, ItemVectors
 
-HELD = 2_000
+HELD = 1_000
 """At most so many users give up their last interaction, to measure on."""
+
+AGAIN, SLOWER = 0.25, 0.5
+"""A model that has learnt a part of the log before learns for a quarter of the passes, at half the
+rate."""
+
+RATE = 0.001
+"""Of AdamW, by rule."""
 
 FEWEST = 10
 """With fewer of them there is nothing to tell epochs apart by."""
@@ -64,6 +72,7 @@ def learn(
     seed: int,
     progress: Progress,
     runs: Path | None,
+    memory: Memory | None,
 ) -> dict[str, Artefact]:
     """Hold some interactions out, train, and turn the best epoch into artefacts.
 
@@ -78,6 +87,7 @@ def learn(
         seed: everything random.
         progress: told of epochs.
         runs: where runs are kept.
+        memory: where to start from, and where to leave the weights.
 
     Returns:
         `encoder` and `vector`; only `vector`, of no items, when there is nothing to learn from.
@@ -86,38 +96,89 @@ def learn(
         nothing = np.zeros((0, chosen.dim), np.float32)
         return {"vector": ItemVectors(np.empty(0, np.int32), nothing)}
     processes = join()
-    kept, held = histories.hold_out(HELD, seed)
-    start = Start(kept, processes, fast_bfloat16(processes.device))
+    start = Start(histories, processes, fast_bfloat16(processes.device))
+    fastest = RATE if config.learning_rate == "auto" else config.learning_rate
+    held, epochs = None, chosen.epochs
+    model, batches = _made(build, start, seed)
+    if memory is not None and recall(model, memory, histories.rows):
+        # Its last interactions may be known to it, so there is nothing to measure epochs by.
+        epochs, fastest = max(1, round(epochs * AGAIN)), fastest * SLOWER
+        progress.note(f"{name} starts from what it knew of a part of this log.")
+    else:
+        kept, some = histories.hold_out(HELD, seed)
+        if len(some) >= FEWEST:
+            held, start = some, replace(start, histories=kept)
+            model, batches = _made(build, start, seed)
     run = None
     if runs is not None:
-        settings = [name, msgspec.to_builtins(config), asdict(chosen), seed]
+        learnt = start.histories
         arrays: list[NDArray[Any]] = [
-            kept.item,
-            kept.time,
-            kept.starts,
-            kept.stops,
-            kept.rows,
+            learnt.item,
+            learnt.time,
+            learnt.starts,
+            learnt.stops,
+            learnt.rows,
             *known,
         ]
+        if memory is not None:
+            arrays += [memory.rows, *memory.weights.values()]
+        settings = [name, msgspec.to_builtins(config), asdict(chosen), seed]
         run = checkpoint.run_folder(runs, checkpoint.fingerprint(settings, arrays))
-    with torch.random.fork_rng([]):
-        torch.manual_seed(seed)
-        model, batches = build(start)
     model.to(processes.device)
-    measured = len(held) >= FEWEST
-    validate = HeldOut(kept, held, chosen.reach, processes.device) if measured else None
-    plan = Plan(chosen.epochs, config.patience, config.learning_rate, seed, start.reduced)
-    progress.note(f"{name}: {_told(chosen, histories, start)}")
+    validate = HeldOut(start.histories, held, chosen.reach, processes.device) if held else None
+    plan = Plan(epochs, config.patience, fastest, seed, start.reduced)
+    progress.note(f"{name}: {_told(chosen, epochs, histories, start)}")
     state = train(name, model, batches, validate, plan, processes, run, progress)
-    if measured:
+    if held:
         progress.note(
             f"{name}: epoch {state.best_epoch} of {state.epoch} is the best, nDCG@10 "
             f"{state.best:.4f} on the last interaction of {len(held):,} users"
         )
+    if memory is not None:
+        memory.rows = histories.rows
+        memory.weights = {key: value.cpu().numpy() for key, value in model.state_dict().items()}
     with torch.no_grad():
         vectors = model.vectors().float().cpu().numpy()
     encoder = export(model, histories.place, chosen.reach, times=times)
     return {"encoder": encoder, "vector": ItemVectors(histories.rows, vectors)}
+
+
+def _made(
+    build: Callable[[Start], tuple[Learner, Batches]], start: Start, seed: int
+) -> tuple[Learner, Batches]:
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        return build(start)
+
+
+def recall(model: Learner, memory: Memory, rows: NDArray[np.int32]) -> bool:
+    """Set a model's weights to remembered ones; an item that is new to them keeps its own.
+
+    Args:
+        model: as it was made.
+        memory: of an earlier fit of the same family.
+        rows: `int32[m]`, ascending: the catalogue rows of the model's items.
+
+    Returns:
+        Whether there was anything to remember that fits the model; if not, it stays as it was.
+    """
+    weights = {key: value.clone() for key, value in model.state_dict().items()}
+    known = {key: torch.from_numpy(value) for key, value in memory.weights.items()}
+    if known.keys() != weights.keys() or any(
+        known[key].shape[1:] != weights[key].shape[1:] for key in known
+    ):
+        return False
+    both, here, there = np.intersect1d(rows, memory.rows, return_indices=True)
+    for key, value in known.items():
+        if key == model.own:
+            weights[key][torch.from_numpy(here)] = value[torch.from_numpy(there)]
+        elif not value.ndim:
+            weights[key] = value
+        else:  # of unequal length where histories became longer: the places that both have
+            most = min(len(value), len(weights[key]))
+            weights[key][:most] = value[:most]
+    model.load_state_dict(weights)
+    return bool(len(both))
 
 
 def fit_sequence(
@@ -126,6 +187,7 @@ def fit_sequence(
     seed: int,
     progress: Progress,
     runs: Path | None,
+    memory: Memory | None,
 ) -> dict[str, Artefact]:
     """See `sequence.fit`; `data` holds frequent items and users only."""
     histories = Histories.of(data)
@@ -152,6 +214,7 @@ def fit_sequence(
         seed=seed,
         progress=progress,
         runs=runs,
+        memory=memory,
     )
 
 
@@ -159,7 +222,6 @@ def sequence_sizes(histories: Histories, config: SequenceRetriever) -> Sizes:
     """Sizes as the config says, and by rule where it says 0."""
     pooled = config.encoder == "pooled"
     dim = by_rule(config.dim, sizes.dim_for(histories))
-    most = HISTORY if pooled else 200
     # A transformer learns from every place of a stretch at once, a pooled encoder from one.
     shown = 5_000_000 if pooled else 6_000_000
     rule = sizes.epochs_for(histories, shown, 5 if pooled else 12, 60)
@@ -169,7 +231,7 @@ def sequence_sizes(histories: Histories, config: SequenceRetriever) -> Sizes:
         blocks=config.blocks,
         heads=by_rule(config.heads, 2 if dim % 2 == 0 and dim >= 64 else 1),
         reach=min(
-            by_rule(config.reach, sizes.reach_for(histories, most)), HISTORY if pooled else 1_000
+            by_rule(config.reach, sizes.reach_for(histories, HISTORY)), HISTORY if pooled else 1_000
         ),
         dropout=by_rule(config.dropout, sizes.dropout_for(histories)),
         epochs=by_rule(config.epochs, rule),
@@ -178,12 +240,12 @@ def sequence_sizes(histories: Histories, config: SequenceRetriever) -> Sizes:
     )
 
 
-def _told(chosen: Sizes, histories: Histories, start: Start) -> str:
+def _told(chosen: Sizes, epochs: int, histories: Histories, start: Start) -> str:
     loss = f"{chosen.negatives:,} samples" if chosen.negatives else "full softmax"
     return (
         f"{histories.examples:,} examples, {len(histories.rows):,} items, {chosen.dim} dimensions, "
         f"the last {chosen.reach} items, dropout {chosen.dropout:g}, {loss}, at most "
-        f"{chosen.epochs} epochs, {start.processes.world} x {start.processes.device.type}"
+        f"{epochs} epochs, {start.processes.world} x {start.processes.device.type}"
         + (", bfloat16" if start.reduced else "")
     )
 
@@ -194,6 +256,7 @@ def fit_two_tower(
     seed: int,
     progress: Progress,
     runs: Path | None,
+    memory: Memory | None,
 ) -> dict[str, Artefact]:
     """See `two_tower.fit`; `data` holds frequent items and users only."""
     entities = Entities.of(data.catalogue, text=config.text)
@@ -226,6 +289,7 @@ def fit_two_tower(
         seed=seed,
         progress=progress,
         runs=runs,
+        memory=memory,
     )
 
 

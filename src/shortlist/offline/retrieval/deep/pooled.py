@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from shortlist.core.times import DAY, HOUR
 from shortlist.offline.retrieval.deep import losses
+from shortlist.offline.retrieval.deep.dropout import dropout
 from shortlist.offline.retrieval.deep.sizes import Sizes
 from shortlist.offline.retrieval.deep.trainer import Batch, Learner
 
@@ -48,7 +49,7 @@ class Mixed(nn.Module):
     def forward(self, pooled: Tensor, more: Tensor) -> Tensor:
         """`float32[b, d]` from `float32[b, d]` and `float32[b, more]`."""
         inner = functional.gelu(self.wider(torch.cat([self.normal(pooled), more], 1)))
-        inner = functional.dropout(inner, self.dropout, self.training)
+        inner = dropout(inner, self.dropout, self.training)
         mixed: Tensor = pooled + self.narrower(inner)
         return mixed
 
@@ -89,7 +90,7 @@ class Pooled(Learner):
     def forward(self, batch: Batch) -> Tensor:
         """The loss of a batch of windows."""
         query = self.encode(batch["items"], batch["times"], batch["now"])
-        query = functional.dropout(query, self.sizes.dropout, self.training)
+        query = dropout(query, self.sizes.dropout, self.training)
         targets, total = batch["targets"], float(batch["total"])
         weights = self.items.weight
         if not self.sizes.negatives:

@@ -115,6 +115,8 @@ class TwoTower(Learner):
         reduced: multiply in bfloat16 in the loss.
     """
 
+    own = "items.own.weight"
+
     share: Tensor
     trained: Tensor
     table: Tensor

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -24,8 +24,21 @@ from shortlist.offline.retrieval.deep.processes import Processes
 Batch = dict[str, Tensor]
 
 
-class Learner(nn.Module, ABC):
-    """A model that learns to find items: `forward(batch)` is its loss."""
+class Trainable(nn.Module):
+    """A model whose `forward(batch)` is its loss."""
+
+    def start_epoch(self, number: int) -> None:
+        """Called before each pass, with its number from 0."""
+
+
+class Learner(Trainable, ABC):
+    """A model that learns to find items.
+
+    Attributes:
+        own: the name of the table that has a row for each numbered item.
+    """
+
+    own: ClassVar[str] = "items.weight"
 
     @abstractmethod
     def encode(self, items: Tensor, times: Tensor, now: Tensor) -> Tensor:
@@ -39,8 +52,9 @@ class Learner(nn.Module, ABC):
     def vectors(self) -> Tensor:
         """The vector of every numbered item, `float32[m, d]`; scores are dot products."""
 
-    def start_epoch(self, number: int) -> None:
-        """Called before each pass, with its number from 0."""
+
+Model = TypeVar("Model", bound=Trainable)
+Measured_contra = TypeVar("Measured_contra", bound=Trainable, contravariant=True)
 
 
 class Batches(Protocol):
@@ -58,10 +72,10 @@ class Batches(Protocol):
         ...
 
 
-class Validation(Protocol):
+class Validation(Protocol[Measured_contra]):
     """A metric on held-out interactions; larger is better."""
 
-    def __call__(self, model: Learner) -> float:
+    def __call__(self, model: Measured_contra) -> float:
         """Measure the model."""
         ...
 
@@ -104,9 +118,9 @@ def rate(plan: Plan, done: float) -> float:
 
 def train(
     name: str,
-    model: Learner,
+    model: Model,
     batches: Batches,
-    validate: Validation | None,
+    validate: Validation[Model] | None,
     plan: Plan,
     processes: Processes,
     run: Path | None,
@@ -173,7 +187,7 @@ def train(
 
 def _pass(
     whole: nn.Module,
-    model: Learner,
+    model: Trainable,
     batches: Batches,
     optimizer: torch.optim.Optimizer,
     plan: Plan,
@@ -205,7 +219,7 @@ def _pass(
     return float(total) / max(1, seen)
 
 
-def _measure(model: Learner, validate: Validation | None, processes: Processes) -> float:
+def _measure(model: Model, validate: Validation[Model] | None, processes: Processes) -> float:
     if validate is None:
         return 0.0
     model.eval()

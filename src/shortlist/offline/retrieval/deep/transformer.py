@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from shortlist.offline.retrieval.deep import losses, packing
+from shortlist.offline.retrieval.deep.dropout import dropout
 from shortlist.offline.retrieval.deep.packing import Histories
 from shortlist.offline.retrieval.deep.sizes import Sizes
 from shortlist.offline.retrieval.deep.trainer import Batch, Learner
@@ -37,14 +38,30 @@ class Block(nn.Module):
         b, n, d = x.shape
         heads = self.projections(self.before_attention(x)).view(b, n, 3, self.heads, -1)
         query, key, value = heads.permute(2, 0, 3, 1, 4)
-        seen = functional.scaled_dot_product_attention(
-            query, key, value, mask, is_causal=mask is None
-        )
+        if x.device.type == "cpu" and mask is None:
+            seen = causal_attention(query, key, value)
+        else:
+            seen = functional.scaled_dot_product_attention(
+                query, key, value, mask, is_causal=mask is None
+            )
         x = x + self._drop(self.joined(seen.transpose(1, 2).reshape(b, n, d)))
         return x + self._drop(self.narrower(functional.gelu(self.wider(self.before_layer(x)))))
 
     def _drop(self, x: Tensor) -> Tensor:
-        return functional.dropout(x, self.dropout, self.training)
+        return dropout(x, self.dropout, self.training)
+
+
+def causal_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Causal attention, `[b, h, n, d]`, as three multiplications.
+
+    PyTorch's fused kernel computes its gradient in bfloat16 four times slower than these on
+    processors (2.13; 22 against 6 ms for 30 x 2 x 100 x 64).
+    """
+    b, h, n, d = query.shape
+    query, key, value = (part.reshape(b * h, n, d) for part in (query * d**-0.5, key, value))
+    later = torch.full((n, n), -torch.inf, dtype=query.dtype).triu(1)
+    weights = torch.softmax(torch.baddbmm(later, query, key.transpose(1, 2)), -1)
+    return (weights @ value).view(b, h, n, d)
 
 
 class Transformer(Learner):
@@ -108,7 +125,7 @@ class Transformer(Learner):
 
     def _embed(self, items: Tensor, at: Tensor) -> Tensor:
         x = 2 * self.items(items.clamp(min=0)) + self.positions(at)
-        return functional.dropout(x, self.sizes.dropout, self.training)
+        return dropout(x, self.sizes.dropout, self.training)
 
     def _blocks(self, x: Tensor, mask: Tensor | None) -> Tensor:
         for block in self.blocks:

@@ -39,6 +39,53 @@ def score(trees: Trees, x: NDArray[np.float32], out: NDArray[np.float32]) -> Non
     )
 
 
+def leaves(trees: Trees, x: NDArray[np.float32]) -> NDArray[np.int32]:
+    """The leaf that each row falls into, `int32[trees, n]`, counted over all trees.
+
+    Leaf `j` of tree `t` is `leaf_offsets[t] + j`.
+    """
+    out = np.empty((len(trees), x.shape[1]), np.int32)
+    _leaves(
+        trees.node_offsets,
+        trees.feature,
+        trees.threshold,
+        trees.left_stop,
+        trees.leaf_offsets,
+        x,
+        out,
+    )
+    return out
+
+
+@kernel
+def _leaves(
+    node_offsets: NDArray[np.int64],
+    feature: NDArray[np.int32],
+    threshold: NDArray[np.float32],
+    left_stop: NDArray[np.uint8],
+    leaf_offsets: NDArray[np.int64],
+    x: NDArray[np.float32],
+    out: NDArray[np.int32],
+) -> None:
+    """Walk: nodes are in preorder, so a left child follows its node directly.
+
+    A right child comes after the left subtree, which has one node less than leaves.
+    """
+    for tree in range(len(node_offsets) - 1):
+        first, size = node_offsets[tree], leaf_offsets[tree + 1] - leaf_offsets[tree]
+        for i in range(x.shape[1]):
+            node, low, high = first, np.int64(0), size
+            while high - low > 1:
+                middle = np.int64(left_stop[node])
+                if x[feature[node], i] <= threshold[node]:
+                    high = middle
+                    node += 1
+                else:
+                    node += middle - low
+                    low = middle
+            out[tree, i] = leaf_offsets[tree] + low
+
+
 @kernel
 def _score(
     node_offsets: NDArray[np.int64],

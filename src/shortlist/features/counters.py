@@ -1,0 +1,302 @@
+"""Declared aggregates by item or by attribute, online: a release's series and what came after it.
+
+A series holds, for each key (an item row, or the code of an attribute's value), running totals at
+the times of its events; a value over a window is the difference of two of them. A release keeps
+what values of any instant from its watermark on need. Posted events are appended to chains, newest
+first, that go on from the release's totals: one costs the same whatever came before it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.core.catalogue import Catalogue
+from shortlist.core.errors import ReleaseError
+from shortlist.core.vocabulary import open_array
+from shortlist.features.counter_kernels import (
+    DISTINCT,
+    LAST,
+    RATIO,
+    TOTAL,
+    accumulate,
+    append,
+    meet,
+    read,
+)
+from shortlist.features.declared import Aggregate
+from shortlist.features.tastes import values_of
+
+FORMAT = 1
+SERIES = "features/series"
+"""Where a release holds them, a folder for each feature."""
+NEVER = np.iinfo(np.int64).min
+_HOW = {
+    "count": TOTAL,
+    "sum": TOTAL,
+    "mean": RATIO,
+    "rate": RATIO,
+    "last": LAST,
+    "distinct": DISTINCT,
+}
+_ARRAYS = ("offsets", "times", "x", "y", "values")
+
+
+@dataclass(frozen=True)
+class Log:
+    """Events as columns, in any order.
+
+    Attributes:
+        item: `int32[n]` catalogue rows.
+        user: `uint64[n]`, the key of each event's user.
+        time: `int64[n]`, microseconds.
+        kind: `uint32[n]`, `core.keys.kind_code`.
+    """
+
+    item: NDArray[np.int32]
+    user: NDArray[np.uint64]
+    time: NDArray[np.int64]
+    kind: NDArray[np.uint32]
+
+
+@dataclass(frozen=True)
+class Series:
+    """One feature's events in a release.
+
+    Attributes:
+        until: every event is strictly before this instant.
+        newest: the time of the newest event of the log.
+        offsets: `int64[keys + 1]`.
+        times: `int64[m]`, of each key ascending.
+        x, y: `float64[m]`, running totals; decayed to their own time where the feature decays. For
+            `distinct`, x is the time of the key's event before with the same value, and y unused.
+        values: `int64[m]`, what `distinct` tells apart; else empty.
+    """
+
+    until: int
+    newest: int
+    offsets: NDArray[np.int64]
+    times: NDArray[np.int64]
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    values: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, feature: Aggregate, log: Log, catalogue: Catalogue, until: int) -> Series:
+        """The series of a log; events that are not before `until` are passed over."""
+        there = log.time < until
+        log = Log(log.item[there], log.user[there], log.time[there], log.kind[there])
+        newest = int(log.time.max(initial=NEVER))
+        event, keys, x, y, values = _lines(feature, log, catalogue)
+        times = log.time[event]
+        order = np.lexsort((times, keys))
+        keys, times, x, y, values = keys[order], times[order], x[order], y[order], values[order]
+        size = _keys(feature, catalogue)
+        offsets = np.searchsorted(keys, np.arange(size + 1))
+        if feature.section.value == "distinct":
+            x = _before(keys, values, times)
+        else:
+            accumulate(offsets, times, x, y, float(feature.half_life or 0))
+        keep = _needed(feature, offsets, times, x, until)
+        return cls(
+            until,
+            newest,
+            np.searchsorted(keys[keep], np.arange(size + 1)),
+            times[keep],
+            x[keep],
+            y[keep],
+            values[keep] if feature.section.value == "distinct" else np.empty(0, np.int64),
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write the arrays into a folder, which is made."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in _ARRAYS:
+            np.save(folder / f"{name}.npy", getattr(self, name))
+        about = {"format": FORMAT, "until": self.until, "newest": self.newest}
+        (folder / "series.json").write_text(json.dumps(about))
+
+    @classmethod
+    def load(cls, folder: Path) -> Series:
+        """Open a saved series, memory-mapped.
+
+        Raises:
+            ReleaseError: the folder was written in another format.
+        """
+        about = json.loads((folder / "series.json").read_text())
+        if about["format"] != FORMAT:
+            raise ReleaseError(
+                f"the series of a feature has format {about['format']}, this version reads "
+                f"{FORMAT}.",
+                remedy="Train again, or open the release with the version that wrote it.",
+                where=str(folder / "series.json"),
+            )
+        arrays = {name: open_array(folder / f"{name}.npy") for name in _ARRAYS}
+        return cls(about["until"], about["newest"], **arrays)
+
+
+class Counter:
+    """A series and the events since: what one feature is online. Not safe for several threads."""
+
+    def __init__(self, feature: Aggregate, series: Series, catalogue: Catalogue) -> None:
+        self._feature, self._series, self._catalogue = feature, series, catalogue
+        self.newest = series.newest
+        """The time of the newest event that is known, of whatever item."""
+        self._how = _HOW[feature.section.value]
+        self._window = feature.window or 0
+        self._half_life = float(feature.half_life or 0)
+        self._head = np.full(len(series.offsets) - 1, -1, np.int64)
+        self._size = 0
+        self._next, self._times, self._values = (np.empty(64, np.int64) for _ in range(3))
+        self._x, self._y = np.empty(64), np.empty(64)
+
+    def add(self, log: Log) -> None:
+        """Count events; those before the release's watermark are in it already."""
+        fresh = (log.time >= self._series.until) & (log.item >= 0)
+        if not fresh.any():
+            return
+        log = Log(log.item[fresh], log.user[fresh], log.time[fresh], log.kind[fresh])
+        self.newest = max(self.newest, int(log.time.max()))
+        event, keys, x, y, values = _lines(self._feature, log, self._catalogue)
+        self._room(len(keys))
+        series = self._series
+        times = log.time[event]
+        if self._how == DISTINCT:
+            meet(
+                *(keys, values, times, self._head, self._next, self._times, self._x, self._values),
+                *(self._size, series.offsets, series.times, series.values),
+            )
+        else:
+            append(
+                *(keys, times, x, y, self._head, self._next, self._times, self._x, self._y),
+                *(self._size, series.offsets, series.times, series.x, series.y, self._half_life),
+            )
+        self._size += len(keys)
+
+    def read(
+        self,
+        catalogue: Catalogue,
+        rows: NDArray[np.int32],
+        now: int,
+        default: float,
+        out: NDArray[np.float32],
+    ) -> None:
+        """Write the value of each row as of an instant into `out`, `float32[n]`."""
+        key = self._feature.key
+        if key == "item":
+            starts, keys = np.arange(len(rows) + 1), rows
+        else:
+            starts, keys = values_of(catalogue.columns[key], rows)
+        keys = np.where(keys < len(self._head), keys, np.int32(-1))  # newer than the release
+        series = self._series
+        read(
+            *(starts, keys, now, self._how, self._window, self._half_life, default),
+            *(self._head, self._next, self._times, self._x, self._y),
+            *(series.offsets, series.times, series.x, series.y),
+            out,
+        )
+
+    def _room(self, more: int) -> None:
+        size = len(self._next)
+        while size < self._size + more:
+            size *= 2
+        if size > len(self._next):
+            for name in ("_next", "_times", "_values", "_x", "_y"):
+                grown = np.empty(size, getattr(self, name).dtype)
+                grown[: self._size] = getattr(self, name)[: self._size]
+                setattr(self, name, grown)
+
+
+Counters = Mapping[str, Counter]
+
+Lines = tuple[
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.float64],
+    NDArray[np.float64],
+    NDArray[np.int64],
+]
+
+
+def _keys(feature: Aggregate, catalogue: Catalogue) -> int:
+    if feature.key == "item":
+        return len(catalogue)
+    return len(catalogue.columns[feature.key].terms)
+
+
+def matched(feature: Aggregate, kinds: NDArray[np.integer]) -> tuple[NDArray[np.bool_], ...]:
+    """Which events count above the line, and below it."""
+    up = np.isin(kinds, feature.kinds) if feature.kinds else np.ones(len(kinds), np.bool_)
+    down = np.isin(kinds, feature.among) if feature.among else np.ones(len(kinds), np.bool_)
+    return up, down if feature.section.value == "rate" else up
+
+
+def amounts(
+    feature: Aggregate, catalogue: Catalogue, item: NDArray[np.int32], kind: NDArray[np.integer]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What each event adds above and below the line; both 0 where it does not count."""
+    up, down = matched(feature, kind)
+    x, y = up.astype(np.float64), down.astype(np.float64)
+    if feature.section.value in ("sum", "mean"):
+        of = feature.section.of
+        if of == "weight":
+            value = feature.weight_of(kind)
+        else:
+            value = np.asarray(catalogue.columns[of].arrays["values"][item], np.float64)
+        known = np.isfinite(value)
+        x, y = np.where(known, value, 0.0) * x, y * known
+    return x, y
+
+
+def _lines(feature: Aggregate, log: Log, catalogue: Catalogue) -> Lines:
+    """The place of each event, its key, x, y and value; once for each key that it has."""
+    x, y = amounts(feature, catalogue, log.item, log.kind)
+    event = np.flatnonzero((x != 0) | (y != 0))
+    if feature.key == "item":
+        keys = log.item[event].astype(np.int64)
+    else:
+        starts, codes = values_of(catalogue.columns[feature.key], log.item[event])
+        event, keys = np.repeat(event, np.diff(starts)), codes.astype(np.int64)
+        event, keys = event[keys >= 0], keys[keys >= 0]
+    told = log.user.view(np.int64) if feature.section.of == "user" else log.item.astype(np.int64)
+    return event, keys, x[event], y[event], told[event]
+
+
+def _before(
+    keys: NDArray[np.int64], values: NDArray[np.int64], times: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """The time of the event before with the same key and value; `NEVER` for the first."""
+    order = np.lexsort((np.arange(len(keys)), values, keys))
+    same = (keys[order][1:] == keys[order][:-1]) & (values[order][1:] == values[order][:-1])
+    out = np.full(len(keys), float(NEVER))
+    out[order[1:][same]] = times[order[:-1][same]]
+    return out
+
+
+def _needed(
+    feature: Aggregate,
+    offsets: NDArray[np.int64],
+    times: NDArray[np.int64],
+    x: NDArray[np.float64],
+    until: int,
+) -> NDArray[np.bool_]:
+    """The events that values of instants from `until` on are made of."""
+    if feature.section.value == "distinct":
+        if feature.window is None:
+            return np.asarray(x == float(NEVER), np.bool_)
+        inside: NDArray[np.bool_] = times >= until - feature.window
+        return inside
+    last = np.zeros(len(times), np.bool_)
+    last[offsets[1:][offsets[1:] > offsets[:-1]] - 1] = True
+    if feature.window is None:
+        return last
+    # The newest event before the window holds the total that the window begins from.
+    inside = times >= until - feature.window
+    entry = np.zeros(len(times), np.bool_)
+    entry[:-1] = ~inside[:-1] & inside[1:]
+    return np.asarray(inside | entry | last, np.bool_)

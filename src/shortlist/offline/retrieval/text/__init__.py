@@ -1,0 +1,1 @@
+"""What text encoders are made from: documents, subwords, session pairs, losses, export."""

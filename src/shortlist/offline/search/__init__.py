@@ -1,0 +1,1 @@
+"""What search needs of a release: the words of the catalogue, completions, a ranker."""

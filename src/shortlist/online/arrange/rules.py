@@ -1,0 +1,153 @@
+"""Boosts and pins, read for one release: expressions to bitmaps, ids to rows, times to instants."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.config.arrange import BoostRule, PinRule
+from shortlist.core.bitmap import Bitmap, pack
+from shortlist.core.catalogue import Catalogue
+from shortlist.core.errors import ConfigError, RequestError
+from shortlist.core.expression import matches
+from shortlist.core.jit import kernel
+from shortlist.core.parser import parse
+from shortlist.core.times import parse_instant
+from shortlist.core.vocabulary import UNKNOWN
+
+_NEVER = np.iinfo(np.int64).max
+_NONE: Bitmap = np.empty(0, np.uint8)
+
+
+@dataclass(frozen=True)
+class Window:
+    """When a rule holds: from `since`, and before `until`, microseconds."""
+
+    since: int
+    until: int
+
+    @classmethod
+    def of(cls, rule: BoostRule | PinRule) -> Window:
+        """The window of a rule."""
+        since = parse_instant(rule.since) if rule.since else -_NEVER
+        return cls(since, parse_instant(rule.until) if rule.until else _NEVER)
+
+    def holds(self, now: int) -> bool:
+        """Whether it holds at an instant."""
+        return self.since <= now < self.until
+
+
+@dataclass(frozen=True)
+class Boost:
+    """A boost.
+
+    Attributes:
+        name: what `explain` calls it.
+        window: when it holds.
+        where: bitmap of the items that it holds for.
+        multiply: what their relevance is multiplied by.
+        add: what is added to it then.
+    """
+
+    name: str
+    window: Window
+    where: Bitmap
+    multiply: float
+    add: float
+
+
+@dataclass(frozen=True)
+class Pin:
+    """A pin.
+
+    Attributes:
+        name: what `explain` calls it.
+        window: when it holds.
+        position: the place.
+        row: the item; `UNKNOWN` for a pin by expression.
+        where: bitmap of the items that may come; empty for a pin by id.
+    """
+
+    name: str
+    window: Window
+    position: int
+    row: int
+    where: Bitmap
+
+
+def boosts_of(catalogue: Catalogue, rules: Sequence[BoostRule]) -> list[Boost]:
+    """The boosts of a configuration over one release.
+
+    Raises:
+        ConfigError: an expression does not fit the attributes of the release.
+    """
+    return [
+        Boost(
+            rule.name or f"boosts[{number}]",
+            Window.of(rule),
+            bitmap_of(catalogue, rule.where, f"arrange.boosts[{number}].where"),
+            rule.multiply,
+            rule.add,
+        )
+        for number, rule in enumerate(rules)
+    ]
+
+
+def pins_of(catalogue: Catalogue, rules: Sequence[PinRule]) -> list[Pin]:
+    """The pins of a configuration over one release; one of an unknown item is left out, and logged.
+
+    Raises:
+        ConfigError: an expression does not fit the attributes of the release.
+    """
+    pins = []
+    for number, rule in enumerate(rules):
+        row, where = UNKNOWN, _NONE
+        if rule.item:
+            row = int(catalogue.vocabulary.rows([rule.item])[0])
+            if row == UNKNOWN:
+                _warn(number, rule.item)
+                continue
+        else:
+            where = bitmap_of(catalogue, rule.where, f"arrange.pins[{number}].where")
+        name = rule.name or f"pins[{number}]"
+        pins.append(Pin(name, Window.of(rule), rule.position, row, where))
+    return pins
+
+
+@lru_cache(maxsize=1024)  # once, however often the rules are read
+def _warn(number: int, item: str) -> None:
+    logging.getLogger(__name__).warning(
+        "arrange.pins[%d].item = %r is not in the catalogue; nothing is pinned.", number, item
+    )
+
+
+def bitmap_of(catalogue: Catalogue, where: str, key: str) -> Bitmap:
+    """The items that an expression of the configuration holds for.
+
+    Raises:
+        ConfigError: it does not fit the attributes of the release; names the key.
+    """
+    try:
+        return pack(matches(parse(where), catalogue))
+    except RequestError as error:
+        raise ConfigError(error.problem, remedy=error.remedy, where=key) from None
+
+
+@kernel
+def holds(bitmap: Bitmap, row: int) -> bool:
+    """Whether a row is set; rows past the bitmap are not."""
+    return row >> 3 < len(bitmap) and (bitmap[row >> 3] >> (row & 7)) & 1 == 1
+
+
+@kernel
+def held(bitmap: Bitmap, rows: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Which rows are set, `bool[n]`."""
+    out = np.empty(len(rows), np.bool_)
+    for i in range(len(rows)):
+        out[i] = holds(bitmap, rows[i])
+    return out

@@ -1,0 +1,76 @@
+"""Fusion: one order from how candidates match, where no ranker was trained on clicks.
+
+Scores of different kinds are made comparable and added with weights. Weighted sums of scores
+scaled to what they can be beat fusions of ranks (Bruch, Gai and Ingber, TOIS 2023): BM25 is
+divided by its best value among the candidates, similarity runs from their least to their best.
+The scaling and the equal weights are those that did best on the training queries of SciFact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.online.retrieval.contract import Found
+from shortlist.online.search.measure import LIKES, POPULARITY, Measure
+
+WEIGHTS = {
+    "lexical": 1.0,
+    "vector": 1.0,
+    "knowledge": 1.0,
+    "exact": 0.5,
+    "popularity": 0.05,
+    "affinity": 0.05,
+}
+CONSTANT = 60
+"""Of reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009)."""
+
+
+def weighted(
+    measure: Measure,
+    values: NDArray[np.float32],
+    vectors: Sequence[str],
+    weights: Mapping[str, float],
+) -> NDArray[np.float32]:
+    """The weighted sum of what is known of each candidate, `float32[n]`.
+
+    Args:
+        measure: whose `names` the lines of `values` have.
+        values: `float32[names, n]`.
+        vectors: the names of the ways by meaning; they share the weight of `vector`.
+        weights: what differs from `WEIGHTS`.
+    """
+    weigh = WEIGHTS | dict(weights)
+    line = dict(zip(measure.names, values, strict=True))
+    total = weigh["lexical"] * _by_best(line["bm25"])
+    for name in vectors:
+        total = total + weigh["vector"] / len(vectors) * _by_range(line[f"similarity:{name}"])
+    total = total + weigh["knowledge"] * line["knowledge"]
+    total = total + weigh["exact"] * line["exact"]
+    total = total + weigh["popularity"] * line[POPULARITY]
+    return np.asarray(total + weigh["affinity"] * line[LIKES], np.float32)
+
+
+def reciprocal(
+    rows: NDArray[np.int32], found: Sequence[Found], weights: Sequence[float]
+) -> NDArray[np.float32]:
+    """Weighted reciprocal rank fusion of ranked lists, `float32[n]`, for `rows`."""
+    place = {row: i for i, row in enumerate(rows.tolist())}
+    total = np.zeros(len(rows), np.float32)
+    for (ranked, _), weight in zip(found, weights, strict=True):
+        for rank, row in enumerate(ranked.tolist()):
+            total[place[row]] += weight / (CONSTANT + rank + 1)
+    return total
+
+
+def _by_best(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(scores / max(float(scores.max(initial=0)), 1e-9), np.float32)
+
+
+def _by_range(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    if not len(scores):
+        return scores
+    low, high = float(scores.min()), float(scores.max())
+    return np.asarray((scores - low) / max(high - low, 1e-9), np.float32)

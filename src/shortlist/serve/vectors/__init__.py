@@ -1,0 +1,1 @@
+"""A vector store alone, served over HTTP and gRPC to an existing application."""

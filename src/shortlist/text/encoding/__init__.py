@@ -1,0 +1,1 @@
+"""Texts to vectors: what training leaves and serving opens, without any trainer."""
