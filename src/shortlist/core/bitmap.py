@@ -28,14 +28,24 @@ def full(n: int) -> Bitmap:
     return pack(np.ones(n, np.bool_))
 
 
-def held(bitmap: Bitmap, rows: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Which of some rows are set, `bool[n]`; all are of the bitmap's length."""
-    return np.asarray((bitmap[rows >> 3] >> (rows & 7)) & 1, np.bool_)
-
-
 def rows_of(bitmap: Bitmap, n: int) -> NDArray[np.int32]:
     """The set rows, ascending, `int32[count]`."""
     return np.flatnonzero(unpack(bitmap, n)).astype(np.int32)
+
+
+@kernel
+def holds(bitmap: Bitmap, row: int) -> bool:
+    """Whether a row is set; rows past the bitmap are not."""
+    return row >> 3 < len(bitmap) and (bitmap[row >> 3] >> (row & 7)) & 1 == 1
+
+
+@kernel
+def held(bitmap: Bitmap, rows: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Which of some rows are set, `bool[n]`; rows past the bitmap are not."""
+    out = np.empty(len(rows), np.bool_)
+    for i in range(len(rows)):
+        out[i] = holds(bitmap, rows[i])
+    return out
 
 
 @kernel

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.core.bitmap import Bitmap
+from shortlist.core.bitmap import Bitmap, holds
 from shortlist.core.jit import kernel
 from shortlist.index.kernels import NONE, Matrix, dot, fetch, sift, unheap, worse
 
@@ -78,11 +78,6 @@ def _sink(scores: NDArray[np.float32], nodes: NDArray[np.int32], size: int) -> N
         scores[hole], nodes[hole] = scores[child], nodes[child]
         hole = child
     scores[hole], nodes[hole] = score, node
-
-
-@kernel
-def _is_allowed(row: int, allow: Bitmap) -> bool:
-    return bool((row >> 3) < len(allow) and (allow[row >> 3] >> (row & 7)) & 1)
 
 
 @kernel
@@ -171,7 +166,7 @@ def walk(
                     open_scores[waiting], open_nodes[waiting] = score, node
                     _rise(open_scores, open_nodes, waiting)
                     waiting += 1
-                    if not filtered or _is_allowed(rows[node] if len(rows) else node, allow):
+                    if not filtered or holds(allow, rows[node] if len(rows) else node):
                         sift(best_scores, best, beam, score, node)
             if waiting == 0 or looked > budget:
                 break

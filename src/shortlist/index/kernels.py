@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.core.bitmap import Bitmap
+from shortlist.core.bitmap import Bitmap, holds
 from shortlist.core.jit import kernel
 from shortlist.index.half import CACHE_LINE, prefetch, widen
 
@@ -230,7 +230,7 @@ def drop_others(candidates: NDArray[np.int64], allow: Bitmap) -> int:
     for i in range(len(candidates)):
         row = candidates[i]
         if row >= 0:
-            if (row >> 3) < len(allow) and (allow[row >> 3] >> (row & 7)) & 1:
+            if holds(allow, row):
                 left += 1
             else:
                 candidates[i] = -1

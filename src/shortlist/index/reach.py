@@ -13,7 +13,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.core.bitmap import Bitmap
+from shortlist.core.bitmap import Bitmap, holds
 from shortlist.core.jit import kernel
 
 _PER_LIST = 32
@@ -68,7 +68,7 @@ def _allowed(
             if row < 0:
                 break
             drawn += 1
-            if (row >> 3) < len(allow) and (allow[row >> 3] >> (row & 7)) & 1:
+            if holds(allow, row):
                 passed += 1
         if drawn:
             held[i] = np.float32(sizes[i]) * np.float32(passed) / np.float32(drawn)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.core.bitmap import Bitmap
+from shortlist.core.bitmap import Bitmap, holds
 from shortlist.core.jit import kernel
 from shortlist.core.order import best_first
 from shortlist.core.request import Candidates
@@ -85,7 +85,7 @@ def _add(
 ) -> int:
     for rank in range(len(found)):
         row = found[rank]
-        if stamp[row] == token or not (allow[row >> 3] >> (row & 7)) & 1:
+        if stamp[row] == token or not holds(allow, row):
             continue
         if stamp[row] < token:
             stamp[row] = token + 1

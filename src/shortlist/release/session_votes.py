@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.core.bitmap import Bitmap
+from shortlist.core.bitmap import Bitmap, holds
 from shortlist.core.jit import kernel
 from shortlist.release.artefacts import SessionIndex
 
@@ -237,7 +237,7 @@ def _vote(
             if vote == 0 or stamp[row] == token:
                 continue
             if stamp[row] < token:
-                if not (allow[row >> 3] >> (row & 7)) & 1:
+                if not holds(allow, row):
                     continue
                 stamp[row] = token + 1
                 found[n] = row

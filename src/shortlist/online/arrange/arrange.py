@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.config.arrange import ArrangeSection, BlendSection
-from shortlist.core.bitmap import Bitmap
+from shortlist.core.bitmap import Bitmap, held, holds
 from shortlist.core.catalogue import Catalogue
 from shortlist.core.errors import ConfigError, did_you_mean
 from shortlist.core.order import best_first
@@ -26,7 +26,7 @@ from shortlist.online.arrange.explore import explore
 from shortlist.online.arrange.fill import FREE, Slate, fill, pin
 from shortlist.online.arrange.freshness import Freshness
 from shortlist.online.arrange.relevance import boost, relevance_of
-from shortlist.online.arrange.rules import Pin, boosts_of, held, holds, pins_of
+from shortlist.online.arrange.rules import Pin, boosts_of, pins_of
 from shortlist.online.arrange.trail import Trail
 from shortlist.online.lots import lot_of
 from shortlist.online.query import Query

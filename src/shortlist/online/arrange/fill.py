@@ -7,11 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.core.bitmap import Bitmap
+from shortlist.core.bitmap import Bitmap, holds
 from shortlist.core.jit import kernel
 from shortlist.online.arrange.caps import Caps, fits, take
 from shortlist.online.arrange.diversity import DPP, NEITHER, SPANNED, Likeness, gain, show, worths
-from shortlist.online.arrange.rules import holds
 
 FREE, TAKEN, CAPPED = 0, 1, 2
 IN_ORDER, PINNED, FRESH, DIVERSE, PAST_CAPPED, EXPLORED = 0, 1, 2, 3, 4, 5

@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.config.arrange import FreshnessSection
-from shortlist.core.bitmap import Bitmap
+from shortlist.core.bitmap import Bitmap, held
 from shortlist.core.catalogue import NO_TIME, Catalogue
 from shortlist.core.errors import ConfigError, RequestError
 from shortlist.core.jit import kernel
 from shortlist.core.times import parse_span
 from shortlist.online.arrange.fill import Slate
-from shortlist.online.arrange.rules import bitmap_of, held
+from shortlist.online.arrange.rules import bitmap_of
 
 
 class Freshness:

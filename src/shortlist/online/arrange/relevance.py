@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.core.bitmap import Bitmap
+from shortlist.core.bitmap import Bitmap, holds
 from shortlist.core.jit import kernel
-from shortlist.online.arrange.rules import holds
 
 
 @kernel

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from shortlist.config.arrange import BoostRule, PinRule
 from shortlist.core.bitmap import Bitmap, pack
 from shortlist.core.catalogue import Catalogue
 from shortlist.core.errors import ConfigError, RequestError
 from shortlist.core.expression import matches
-from shortlist.core.jit import kernel
 from shortlist.core.parser import parse
 from shortlist.core.times import parse_instant
 from shortlist.core.vocabulary import UNKNOWN
@@ -136,18 +134,3 @@ def bitmap_of(catalogue: Catalogue, where: str, key: str) -> Bitmap:
         return pack(matches(parse(where), catalogue))
     except RequestError as error:
         raise ConfigError(error.problem, remedy=error.remedy, where=key) from None
-
-
-@kernel
-def holds(bitmap: Bitmap, row: int) -> bool:
-    """Whether a row is set; rows past the bitmap are not."""
-    return row >> 3 < len(bitmap) and (bitmap[row >> 3] >> (row & 7)) & 1 == 1
-
-
-@kernel
-def held(bitmap: Bitmap, rows: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Which rows are set, `bool[n]`."""
-    out = np.empty(len(rows), np.bool_)
-    for i in range(len(rows)):
-        out[i] = holds(bitmap, rows[i])
-    return out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.core.bitmap import Bitmap
+from shortlist.core.bitmap import Bitmap, holds
 from shortlist.core.jit import kernel
 from shortlist.core.order import best_first
 from shortlist.index import kernels
@@ -105,7 +105,7 @@ def _scan(
     """The dot products with the vectors that are allowed and not zero, and which those are."""
     kept = np.zeros(len(rows), np.bool_)
     for i in range(len(rows)):
-        if (allow[rows[i] >> 3] >> (rows[i] & 7)) & 1 and np.any(matrix[i] != 0):
+        if holds(allow, rows[i]) and np.any(matrix[i] != 0):
             scores[i] = kernels.dot(vector, matrix, i)
             kept[i] = True
     return kept

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.core.bitmap import Bitmap
+from shortlist.core.bitmap import Bitmap, held
 from shortlist.core.catalogue import Value
 from shortlist.core.order import best_first
 from shortlist.core.vocabulary import UNKNOWN
@@ -88,7 +88,7 @@ class LiveWords:
             return found
         self._ready()
         rows = self._rows
-        kept = (allow[rows >> 3] >> (rows & 7)) & 1 == 1
+        kept = held(allow, rows)
         kept &= ~np.isin(rows, banned)
         every = np.arange(len(rows), dtype=np.int32)
         scores = self._measure(wanted.terms, (), every)[0]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.core.bitmap import Bitmap
+from shortlist.core.bitmap import Bitmap, holds
 from shortlist.core.jit import kernel
 from shortlist.core.order import best_first
 from shortlist.online.marks import Marks
@@ -67,7 +67,7 @@ def _add(
             if row < 0:
                 break
             if stamp[row] < token:
-                if not (allow[row >> 3] >> (row & 7)) & 1:
+                if not holds(allow, row):
                     continue
                 stamp[row] = token + 1
                 touched[n] = row

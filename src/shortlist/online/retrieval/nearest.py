@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.core.bitmap import clear_rows, count
+from shortlist.core.bitmap import clear_rows, count, holds
 from shortlist.core.jit import kernel
 from shortlist.index.contract import Index
 from shortlist.online.live.vectors import NO_ROWS, LiveVectors
@@ -93,7 +93,7 @@ def _keep(
         row = rows[i]
         if n == k or row < 0:
             break
-        if (allow[row >> 3] >> (row & 7)) & 1 and stamp[row] != token:
+        if holds(allow, row) and stamp[row] != token:
             kept_rows[n] = row
             kept_scores[n] = scores[i]
             n += 1

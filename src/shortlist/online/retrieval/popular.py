@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.core.bitmap import Bitmap
+from shortlist.core.bitmap import Bitmap, holds
 from shortlist.core.catalogue import Catalogue
 from shortlist.core.jit import kernel
 from shortlist.core.order import best_first
@@ -117,7 +117,7 @@ def _walk(
         if n == k:
             break
         row = order[i]
-        if (allow[row >> 3] >> (row & 7)) & 1 and stamp[row] < token:
+        if holds(allow, row) and stamp[row] < token:
             stamp[row] = token + 1
             rows[n] = row
             kept[n] = scores[i]

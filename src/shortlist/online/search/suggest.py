@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shortlist.core.bitmap import Bitmap
+from shortlist.core.bitmap import Bitmap, holds
 from shortlist.core.errors import RequestError
 from shortlist.online.search.parts import SearchParts
 
@@ -32,6 +32,4 @@ def suggest(parts: SearchParts, typed: str, k: int, visible: Bitmap) -> list[str
     normalised = parts.analyzer.normalise(typed).lstrip()
     if typed[-1:].isspace() and normalised:  # a word that is finished
         normalised = normalised.rstrip() + " "
-    return parts.completions.search(
-        normalised, k, lambda row: bool((visible[row >> 3] >> (row & 7)) & 1)
-    )
+    return parts.completions.search(normalised, k, lambda row: holds(visible, row))
