@@ -13,16 +13,17 @@ from numpy.typing import NDArray
 
 from shortlist.core.progress import Silent
 from shortlist.index.approximate import Settings
+from shortlist.index.centroids import lists_for, quantisers_for
 from shortlist.index.hnsw import HnswIndex
-from shortlist.index.ivf import IvfIndex, lists_for, quantisers_for
+from shortlist.index.ivf import IvfIndex
 from shortlist.index.scann import ScannIndex
 
 Search = Callable[[NDArray[np.float32], int, int], NDArray[Any]]
 """Rows `[q, k]` of queries, for k and a number of threads."""
 
-PROBES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+PROBES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 DEPTHS = (2, 4, 8, 16)
-BEAMS = (10, 16, 24, 40, 64, 100, 160, 250, 400, 800)
+BEAMS = (10, 16, 24, 40, 64, 100, 160, 250, 400, 800, 1600)
 
 
 class Engine(ABC):
@@ -270,12 +271,12 @@ def _full(answers: Any, k: int) -> NDArray[np.int64]:
 
 ENGINES: list[type[Engine]] = [
     OursIvf,
-    OursHnsw,
-    OursScann,
     FaissIvf,
-    FaissHnsw,
-    Scann,
+    OursHnsw,
     Hnswlib,
+    Scann,
+    OursScann,
+    FaissHnsw,
     Usearch,
     Voyager,
 ]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from shortlist.config.schema import IndexSection
 from shortlist.core.bitmap import pack
 from shortlist.index import build_index
-from shortlist.index.ivf import lists_for, quantisers_for
+from shortlist.index.centroids import lists_for, quantisers_for
 from shortlist.release.artefacts import ItemVectors
 
 SHARES = (0.5, 0.1, 0.01, 0.001, 0.0001)

@@ -1,9 +1,10 @@
 """Known-item search among films: by a piece of the plot, by title, by an actor and a genre.
 
-Each query is asked as it is and with one letter of one word wrong, with and without spelling
-correction and with and without the knowledge graph (film, actor, genre). A film found by its cast
-counts when it is any with that actor and genre. `texts` searches titles and plots; in
-`everything` the names of actors and genres are words of the film, too.
+Each query is asked as it is and with one word mistyped (by a letter drawn at random, or as pairs of
+typed and meant words say that people mistype), with and without spelling correction and with and
+without the knowledge graph (film, actor, genre). A film found by its cast counts when it is any
+with that actor and genre. `texts` searches titles and plots; in `everything` the names of actors
+and genres are words of the film, too.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from _search_beir import CONFIG, of_texts, pipeline_of, release_of
+from _search_typos import Habits
 from msgspec import structs
 
 from shortlist.config.load import parse_config
@@ -40,7 +42,9 @@ class Query:
     wanted: frozenset[str]
 
 
-def known_items(folder: Path, scratch: Path, *, words: Path | None, small: bool) -> dict[str, Any]:
+def known_items(
+    folder: Path, scratch: Path, *, words: Path | None, habits: Habits | None, small: bool
+) -> dict[str, Any]:
     """Success@1 and MRR@10 of each kind of query, with what spelling and the graph add."""
     films = pq.read_table(folder / "items.parquet").to_pylist()
     rng = np.random.default_rng(11)
@@ -69,7 +73,7 @@ def known_items(folder: Path, scratch: Path, *, words: Path | None, small: bool)
         flat = structs.replace(config, data=structs.replace(config.data, knowledge=None))
         pipelines = {"graph": pipeline_of(config, release), "": pipeline_of(flat, release)}
         for kind, queries in kinds.items():
-            for noise, asked in (("", queries), (" with a typo", _mistyped(queries, rng))):
+            for noise, asked in (("", queries), (" with a typo", _mistyped(queries, habits, rng))):
                 group = figures.setdefault(name, {}).setdefault(f"{kind}{noise}", {})
                 for graph, pipeline in pipelines.items():
                     for spelling in (True, False):
@@ -157,13 +161,19 @@ def _casts(films: list[dict[str, Any]], n: int, rng: np.random.Generator) -> lis
     return queries
 
 
-def _mistyped(queries: Sequence[Query], rng: np.random.Generator) -> list[Query]:
-    """The queries with one letter of a long word dropped, doubled, swapped or another."""
+def _mistyped(
+    queries: Sequence[Query], habits: Habits | None, rng: np.random.Generator
+) -> list[Query]:
+    """The queries with a long word mistyped: one letter dropped, added, swapped or another."""
     wrong = []
     for query in queries:
         words = query.text.split()
         long = [place for place, word in enumerate(words) if len(word) >= 5] or [0]
         place = int(rng.choice(long))
+        if habits is not None:
+            words[place] = habits.mistype(words[place], rng)
+            wrong.append(Query(" ".join(words), query.wanted))
+            continue
         word, at = words[place], int(rng.integers(1, max(len(words[place]) - 1, 2)))
         letter = str(rng.choice(list(LETTERS)))
         words[place] = [

@@ -18,7 +18,7 @@ import ctypes
 import gc
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, help="vectors of each set (1.5 million, 1 million, all)")
     parser.add_argument("--vectors", type=Path, help="a .npy file, or a release's index folder")
     parser.add_argument("--sets", default="ab", help="which generated sets: a, b, ab or none")
-    parser.add_argument("--engines", default="", help="only engines whose name contains this word")
+    parser.add_argument("--engines", nargs="+", help="only those whose names hold one of these")
     parser.add_argument("--queries", type=int, default=500)
     parser.add_argument("--ks", type=int, nargs="+", default=[10, 100])
     parser.add_argument("--threads", type=int, choices=(1, 2), default=2, help="at most")
@@ -54,14 +54,18 @@ def main() -> None:
     if args.small:
         args.n, args.queries, args.filters, args.repeat = args.n or 5_000, 100, 2_000, 1
         args.ks, args.sets, args.seconds = [10], "a", 0.5
-    engines = [engine for engine in ENGINES if args.engines.lower() in engine.name.lower()]
+    wanted = [word.lower() for word in args.engines or [""]]
+    engines = [one for one in ENGINES if any(word in one.name.lower() for word in wanted)]
     figures: Figures = {"sets": [], "filters": [], "absent": []}
     for engine in engines:
         if reason := missing(engine):
             figures["absent"].append(f"{engine.name}: {reason}")
     running = [engine for engine in engines if not missing(engine)]
     for data in _sets(args):
-        figures["sets"].append(_compare(data, running, args))
+        figures["sets"].append({})
+        for told in _compare(data, running, args):
+            figures["sets"][-1] = told
+            _keep(figures, args)
     if args.filters:
         data = clustered(min(args.filters, args.n or args.filters), args.queries)
         figures["filters"], absent = measure(data, args.seconds, _log)
@@ -70,11 +74,16 @@ def main() -> None:
     for line in figures["absent"]:
         CONSOLE.print(f"not run: {line}", markup=False)
     summary = {one["name"]: one["summary"] for one in figures["sets"]}
-    path, args.json = args.json, None
+    _keep(figures, args)
+    args.json = None
     publish("ann", summary, args)
-    if path is not None:
+
+
+def _keep(figures: Figures, args: Any) -> None:
+    """Write what is known so far: a run takes hours."""
+    if args.json is not None:
         told = {"benchmark": "ann", "small": args.small, "machine": machine()}
-        write(path, {**told, "figures": figures})
+        write(args.json, {**told, "figures": figures})
 
 
 def _sets(args: Any) -> Any:
@@ -86,8 +95,10 @@ def _sets(args: Any) -> Any:
         yield trained(args.vectors, args.n, args.queries)
 
 
-def _compare(data: Data, engines: list[type[Engine]], args: Any) -> Figures:
-    built, points = [], []
+def _compare(data: Data, engines: list[type[Engine]], args: Any) -> Iterator[Figures]:
+    """What is known of a set after each engine."""
+    built: list[Figures] = []
+    points: list[Figures] = []
     modes = MODES[: 2 * args.threads]
     for engine_type in engines:
         _log(f"{data.name}: {engine_type.name}")
@@ -99,14 +110,14 @@ def _compare(data: Data, engines: list[type[Engine]], args: Any) -> Figures:
         for k in args.ks:
             points += _curve(engine, data, k, args.repeat, modes)
         del engine
-    summary = {
-        "against_envelope": _envelope(points, args.ks, modes),
-        "overhead": _overhead(points, engines, modes),
-    }
+        summary = {
+            "against_envelope": _envelope(points, args.ks, modes),
+            "overhead": _overhead(points, engines, modes),
+        }
+        yield {"name": data.name, "built": built, "points": points, "summary": summary}
     _print_built(data.name, built)
     _print_envelope(data.name, points, args.ks, modes)
-    _print_overhead(data.name, summary["overhead"])
-    return {"name": data.name, "built": built, "points": points, "summary": summary}
+    _print_overhead(data.name, _overhead(points, engines, modes))
 
 
 def _curve(

@@ -2,7 +2,7 @@
 
     python benchmarks/ranking.py --data FOLDER --json out.json
     python benchmarks/ranking.py --world --json out.json
-    python benchmarks/ranking.py --speed --off-policy
+    python benchmarks/ranking.py --speed --off-policy --mixed
 
 FOLDER holds `events.parquet` (user_id, item_id, timestamp), `items.parquet` (item_id, title,
 genres, release_year) and, for the relational ranker, `knowledge.parquet` (head, relation, tail).
@@ -35,6 +35,7 @@ from _baselines import (  # noqa: E402
     request_of,
     trees_on_ids,
 )
+from _mixed_size import mixed_size  # noqa: E402
 from _off_policy import off_policy  # noqa: E402
 from _ranking_speed import speed  # noqa: E402
 from _report import arguments, publish  # noqa: E402
@@ -94,6 +95,7 @@ def main() -> None:
     parser.add_argument("--world", action="store_true", help="on a generated marketplace")
     parser.add_argument("--speed", action="store_true", help="scoring speed")
     parser.add_argument("--off-policy", action="store_true", help="estimates from a logged policy")
+    parser.add_argument("--mixed", action="store_true", help="mixed effects of a million users")
     parser.add_argument("--skip-peers", action="store_true", help="rankers alone")
     parser.add_argument("--ranker", action="append", choices=RANKERS, help="only these")
     args = parser.parse_args()
@@ -107,6 +109,8 @@ def main() -> None:
             figures["off_policy"] = off_policy(Path(scratch) / "logged", args.small)
     if args.speed:
         figures["speed"] = speed(args.small)
+    if args.mixed:
+        figures["mixed"] = mixed_size(args.small)
     publish("ranking", figures, args)
 
 

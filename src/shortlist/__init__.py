@@ -11,11 +11,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from shortlist.core.errors import ShortlistError
     from shortlist.online.engine import Engine
     from shortlist.project import Project
     from shortlist.stores.vectors import StoreSchema, VectorField, open_vectors
 
-__all__ = ["Engine", "Project", "StoreSchema", "VectorField", "open_vectors"]
+__all__ = [
+    "Engine",
+    "Project",
+    "ShortlistError",
+    "StoreSchema",
+    "VectorField",
+    "open_vectors",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -28,6 +36,10 @@ def __getattr__(name: str) -> Any:
         from shortlist.online.engine import Engine
 
         return Engine
+    if name == "ShortlistError":
+        from shortlist.core.errors import ShortlistError
+
+        return ShortlistError
     if name in ("StoreSchema", "VectorField", "open_vectors"):
         from shortlist.stores import vectors
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from msgspec import structs
+
 from shortlist.config.load import load_config
 from shortlist.config.samples import Guess
 from shortlist.core.catalogue import Catalogue
@@ -13,6 +15,7 @@ from shortlist.core.progress import Progress, Silent
 from shortlist.core.request import Pipeline
 from shortlist.offline.data.check import CheckReport, check
 from shortlist.offline.evaluate import Evaluation
+from shortlist.offline.off_policy import OffPolicy, evaluate_off_policy
 from shortlist.offline.pipeline import TrainReport, evaluate_holdout, train
 from shortlist.online.engine import Engine
 from shortlist.online.live.book import Book
@@ -108,6 +111,21 @@ class Project:
     def evaluate(self, progress: Progress | None = None) -> Evaluation:
         """Measure, on the holdout, the pipeline that was trained without it."""
         return evaluate_holdout(self.config, self.folder, self._open_pipeline, progress or Silent())
+
+    def off_policy(self, progress: Progress | None = None) -> OffPolicy:
+        """Estimate, from logged propensities, what that pipeline would have earned in the holdout.
+
+        Raises:
+            ReleaseError: nothing was trained yet.
+            DataError: too few impressions of the holdout have propensities.
+        """
+        arrange = structs.replace(self.config.arrange, exploration=None)
+        config = structs.replace(self.config, arrange=arrange, experiments={})
+
+        def opened(release: Path, history: HistoryReader) -> Pipeline:
+            return RequestPipeline(Snapshot.open(release), config, history, MemoryAvailability())
+
+        return evaluate_off_policy(config, self.folder, opened, progress or Silent())
 
     def open(self) -> Engine:
         """The current release, ready to answer."""

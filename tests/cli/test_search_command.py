@@ -62,3 +62,12 @@ def test_a_config_that_searches_what_is_not_there_names_it(tmp_path: Path) -> No
     assert result.exit_code == 1
     assert "search.fields.titel" in result.stderr
     assert "'title'" in result.stderr
+
+
+def test_a_search_that_finds_nothing_says_so_and_what_was_tried(folder: str) -> None:
+    result = run(app, ["search", folder, "zzxqvw"])
+    assert result.exit_code == 0, result.output
+    assert "Nothing found for 'zzxqvw'; no correction was near enough" in result.stdout
+    result = run(app, ["search", folder, "nmuber", "--where", 'category == "none"'])
+    assert "Searched for 'number' instead of 'nmuber'." in result.stdout
+    assert "Nothing found for 'number' where category == \"none\"" in result.stdout

@@ -135,6 +135,7 @@ def test_a_store_is_made_by_hand(tmp_path: Path) -> None:
         (["import", "STORE", "TEXT"], "the file cannot be read as Parquet"),
         (["search", "MADE"], "Give --like or --vector"),
         (["search", "MADE", "--like", "nobody"], "no record has the id 'nobody'"),
+        (["search", "MADE", "--like", "i3", "-k", "16384"], "1 to 16,383 with --like"),
         (["search", "MADE", "--vector", "[1, x]"], "not a list of numbers"),
         (["search", "MADE", "--vector", "[1, 2]"], "vectors of 8"),
         (["serve", "STORE"], "STORE"),

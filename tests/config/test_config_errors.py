@@ -304,3 +304,14 @@ def test_errors_of_a_file_name_its_path(tmp_path: Path) -> None:
         load_config(tmp_path)
 
     assert str(caught.value).startswith(str(tmp_path / "shortlist.toml"))
+
+
+def test_a_place_must_be_an_attribute() -> None:
+    assert "data.items.place" in message(BASE + 'place = "city"\n')
+
+
+@pytest.mark.parametrize(("code", "says"), [("jp", '"ja"'), ("xx", "ISO 639-1"), ("EN", "lower")])
+def test_a_language_that_is_none_is_refused(code: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=r"text.languages\[0\]") as refused:
+        parse_config(f'{PROJECT}{EVENTS}[text]\nlanguages = ["{code}"]\n')
+    assert says in refused.value.remedy

@@ -14,6 +14,17 @@ weights = { view = 1, buy = 5, impression = 0 }
 [data.items]
 path = "items.csv"
 attributes = ["category", "price"]
+[data.users]
+path = "users.csv"
+attributes = ["city", "age"]
+[retrievers.factors]
+"""
+
+
+FEAST = """
+[feast]
+url = "http://localhost:6566"
+repository = "../feast"
 """
 
 
@@ -51,13 +62,46 @@ of = "price"
         ('[features.a]\nwindow = "1d"\nhalf_life = "1d"', "both a window"),
         ('[features.a]\nby = ["colour"]', r'features.a.by\[0\] = "colour" names a column'),
         ('[features.a]\nby = ["item", "user"]', "says not whose events"),
+        ('[features.a]\nby = ["item", "user.city"]', "says not whose events"),
+        ('[features.a]\nby = ["user.city", "user.age"]', "says not whose events"),
+        ('[features.a]\nby = ["user.cty"]', r"by\[0\] = \"user.cty\" names .* mean 'user.city'"),
+        ('[features.a]\nby = ["user.city", "colour"]', r'a.by\[1\] = "colour" names a column'),
+        (
+            '[features.a]\nvalue = "distinct"\nof = "category"\nby = ["user.city"]',
+            "cannot be counted by user.city",
+        ),
         ("[features.item_count]", "the name of a built-in feature"),
         ('[features."a b"]', "is not a name that a feature can have"),
         ('[features.a]\nvalu = "mean"', "Did you mean 'value'"),
         ('[features.a]\nvalue = "mean"\nof = "pric"', "Did you mean 'price'"),
         ('[features.a]\nvalue = "mean"', 'features.a.of = "" names a column'),
         ('[features.a]\nof = "price"', "says nothing to features.a.value"),
-        ('[features.a]\nkinds = ["impression"]', "not a kind of event that has a weight"),
+        ('[features.a]\nkinds = ["impresion"]', "Did you mean 'impression'"),
+        ('[features.a]\nby = ["user"]\nkinds = ["impression"]', "is no interaction"),
+        ('[features.a]\nvalue = "rate"\nkinds = ["impression"]', r"a.among = \[\] divides by"),
+        ("[features.a]\nprior = [1, 2]", "says nothing to features.a.value"),
+        ('[features.a]\nvalue = "rate"\nkinds = ["buy"]\nprior = [1]', "is not two numbers"),
+        ('[features.a]\nvalue = "rate"\nkinds = ["buy"]\nprior = [1, 0]', "adds nothing below"),
+        ('[features.a]\nvalue = "rate"\nprior = ["1"]', "is not a number"),
+        ('[features.a]\nvalue = "column"\nby = ["user"]\nof = "cty"', "Did you mean 'city'"),
+        ('[features.a]\nvalue = "column"\nby = ["price"]\nof = "price"', "says not whose attr"),
+        ('[features.a]\nvalue = "column"\nof = "age"', "not one of data.items.attributes"),
+        ('[features.a]\nequals = "x"', 'features.a.equals = "x" says nothing'),
+        ('[features.a]\nvalue = "match"\nof = "city"', "is not an attribute of items"),
+        ('[features.a]\nvalue = "match"\nof = "price"\nby = ["category"]', "data.users.attr"),
+        ('[features.a]\nvalue = "similarity"\nvectors = "factor"', "Did you mean 'factors'"),
+        ('[features.a]\nvalue = "similarity"\nvectors = "factors"\nreach = 0', "reach = 0 is out"),
+        ('[features.a]\nvectors = "factors"', "says nothing to features.a.value"),
+        ('[features.a]\nvalue = "feast"\nof = "v:f"', r"Add \[feast\] with its `url`"),
+        (FEAST + '[features.a]\nvalue = "feast"\nof = "f"', 'a.of = "f" names no feature of Feast'),
+        (
+            FEAST + '[features.a]\nvalue = "feast"\nof = "v:f"\nby = ["price"]',
+            "says not whose feat",
+        ),
+        (FEAST + '[features.a]\nvalue = "feast"\nof = "v:f"\nfreshness = "x"', "is not a span"),
+        (FEAST.replace("http://", ""), 'feast.url = "localhost:6566" is no address'),
+        (FEAST.replace('"../feast"', '""'), 'feast.repository = "" is empty'),
+        (FEAST + "timeout = 0", "feast.timeout = 0.0 is out of range"),
         ('[features.a]\nvalue = "rate"', "leaves the rate at 1"),
         ('[features.a]\nvalue = "distinct"\nof = "category"', "cannot be counted by item"),
         ('[features.a]\nvalue = "distinct"\nof = "user"\nby = ["user"]', "cannot be counted by"),
@@ -74,3 +118,23 @@ of = "price"
 def test_what_cannot_be_meant_is_said_with_its_key(text: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         parse_config(BASE + text + "\n")
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ('path = ""\nattributes = ["a"]', 'data.users.path = "" is empty'),
+        ('path = "u.csv"\nattributes = ["a", "a"]', "is there twice"),
+        ('path = "u.csv"\nid = "a"\nattributes = ["a"]', "is the column of ids"),
+    ],
+)
+def test_a_table_of_users_has_a_file_and_columns(table: str, said: str) -> None:
+    text = BASE[: BASE.index("[data.users]")] + f"[data.users]\n{table}\n"
+    with pytest.raises(ConfigError, match=said):
+        parse_config(text)
+
+
+def test_without_a_table_of_users_a_feature_says_that_there_is_none() -> None:
+    text = BASE[: BASE.index("[data.users]")]
+    with pytest.raises(ConfigError, match=r"Add \[data.users\] with its attributes"):
+        parse_config(text + '[features.a]\nvalue = "column"\nby = ["user"]\nof = "age"\n')

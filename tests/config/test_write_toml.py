@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from shortlist.config.guess import guess
 from shortlist.config.load import RETRIEVERS, load_config, parse_config
 from shortlist.config.samples import ColumnSample, Guess
+from shortlist.config.schema import KnowledgeSection, QueriesSection, UsersSection
 from shortlist.config.write import project_path, write_toml
 from shortlist.core.errors import DataError
 from shortlist.offline.data.sample import sample
@@ -88,11 +89,11 @@ def test_events_alone_make_a_project(tmp_path: Path) -> None:
 
 
 def test_every_optional_key_is_shown_with_a_default_that_loads() -> None:
-    """Uncommenting every default changes nothing, but for the tables that name retrievers."""
+    """Uncommenting every default changes nothing, but for the tables that name something."""
     text = write_toml(Guess(), name="x", folder=Path("x"), events="e.csv", items="i.csv")
     shown = "\n".join(
         line.removeprefix("# ")
-        if re.match(r"# (\w+ = |\[retrievers)", line) and "The project's" not in line
+        if re.match(r"# (\w+ = |\[retrievers|\[data)", line) and "The project's" not in line
         else line
         for line in text.splitlines()
     )
@@ -100,7 +101,11 @@ def test_every_optional_key_is_shown_with_a_default_that_loads() -> None:
 
     assert len(shown) < len(text)
     assert set(every.retrievers) == set(RETRIEVERS)
-    assert msgspec.structs.replace(every, retrievers={}) == parse_config(text)
+    assert every.data.users == UsersSection(path="users.parquet")
+    assert every.data.queries == QueriesSection(path="queries.parquet")
+    assert every.data.knowledge == KnowledgeSection(path="knowledge.parquet")
+    data = msgspec.structs.replace(every.data, users=None, queries=None, knowledge=None)
+    assert msgspec.structs.replace(every, data=data, retrievers={}) == parse_config(text)
 
 
 def test_what_could_not_be_told_stands_where_it_would_go() -> None:

@@ -1,5 +1,6 @@
 """Declared features of a project: trained, served, moved by what is posted, and compared."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -9,15 +10,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from shortlist.core.errors import ConfigError
+from shortlist.core.errors import ConfigError, FeatureError
 from shortlist.core.event import Event
 from shortlist.core.keys import kind_code
-from shortlist.core.request import Request
+from shortlist.core.request import Request, Shortlist
 from shortlist.core.times import DAY, MINUTE
 from shortlist.features import AsOf, FeatureSet
 from shortlist.features.offline import catalogue_table
 from shortlist.offline.data.prepared import Prepared
 from shortlist.project import Project
+from shortlist.serve.batching import Batcher
 from shortlist.testing.marketplace import generate
 
 SETTINGS = """
@@ -67,6 +69,10 @@ window = "2d"
 value = "cross"
 cross = ["week", "people"]
 how = "ratio"
+[features.lately]
+window = "1d"
+freshness = "3650d"
+missing = "closed"
 """
 WEIGHTS = {"view": 1.0, "like": 3.0, "chat": 4.0, "purchase": 5.0}
 DECLARED = (
@@ -77,6 +83,7 @@ DECLARED = (
     "own_category",
     "buys",
     "liking",
+    "lately",
     "week_by_people",
 )
 
@@ -117,6 +124,31 @@ def test_a_posted_event_moves_the_counters_of_every_process_at_once(project: Pro
     finally:
         one.close()
         other.close()
+
+
+def test_a_value_that_cannot_be_told_fails_its_request_and_no_other(project: Project) -> None:
+    engine = project.open()
+    try:
+        now = Prepared.load(project.folder).watermark + MINUTE
+        late = now + 3651 * DAY
+        item = engine.answer([Request(k=1, now=now)])[0].ids[0]
+        asks = [
+            Request(user="u", k=2, now=now),
+            Request(user="u", k=2, now=late),
+            Request(item=item, k=2, now=late),  # neighbours need no features
+        ]
+
+        async def ask_all() -> list[Shortlist | BaseException]:
+            batcher = Batcher(engine.answer, 16)
+            return await asyncio.gather(*map(batcher.ask, asks), return_exceptions=True)
+
+        fresh, stale, neighbours = asyncio.run(ask_all())
+        assert isinstance(fresh, Shortlist)
+        assert isinstance(neighbours, Shortlist)
+        assert isinstance(stale, FeatureError)
+        assert stale.where == "features.lately"
+    finally:
+        engine.close()
 
 
 def test_a_log_replayed_through_the_engine_gives_what_the_offline_join_gives(

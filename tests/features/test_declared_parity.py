@@ -9,14 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shortlist.core.times import DAY, HOUR
-from shortlist.testing.declared import (
-    KINDS,
-    START,
-    DeclaredWorld,
-    Happening,
-    declared_world,
-    sections,
-)
+from shortlist.testing.declared import DeclaredWorld, Happening
+from shortlist.testing.declared_oracle import DeclaredOracle
+from shortlist.testing.declared_random import declared_world
+from shortlist.testing.declared_sections import KINDS, START, UNCOUNTED, sections
 
 Log = list[tuple[int, int, int, str]]
 
@@ -26,11 +22,9 @@ def online(
 ) -> np.ndarray:
     """Columns of all candidates; the counters know a release of `until` and posted events."""
     counters = world.counters(until)
-    posted = list(world.events)
+    posted = [*world.events, *world.others]
     order(posted)
-    for event in posted:
-        for counter in counters.values():
-            counter.add(world.log([event]))
+    world.post(counters, posted)
     columns = []
     for user, now, rows in world.asks:
         out = np.full((len(world.features), len(rows)), np.nan, np.float32)
@@ -43,11 +37,12 @@ def offline(world: DeclaredWorld) -> np.ndarray:
     return world.features.matrix(world.as_of())[2]
 
 
-def oracle(world: DeclaredWorld) -> np.ndarray:
+def by_definition(world: DeclaredWorld) -> np.ndarray:
+    oracle = DeclaredOracle(world)
     return np.array(
         [
             [
-                world.oracle(name, user, now, item)
+                oracle(name, user, now, item)
                 for user, now, rows in world.asks
                 for item in sorted(rows)
             ]
@@ -62,28 +57,40 @@ def assert_same(world: DeclaredWorld, a: np.ndarray, b: np.ndarray) -> None:
         np.testing.assert_allclose(left, right, rtol=1e-5, atol=1e-5, err_msg=name)
 
 
-def test_both_sides_agree_with_the_definition_on_a_long_log() -> None:
-    world = declared_world(0, users=12, items=40, events=900, asks=30)
+@pytest.fixture(scope="module")
+def long_log() -> tuple[DeclaredWorld, np.ndarray]:
+    """A world, and its features offline."""
+    world = declared_world(1, users=12, items=40, events=500, asks=20)
+    return world, offline(world)
+
+
+def test_both_sides_agree_with_the_definition_on_a_long_log(
+    long_log: tuple[DeclaredWorld, np.ndarray],
+) -> None:
+    world, computed = long_log
     assert max(len(world.history(user, now)) for user, now, _ in world.asks) == 100
-    expected = oracle(world)
-    assert_same(world, offline(world), expected)
+    expected = by_definition(world)
+    assert_same(world, computed, expected)
     for until in (START, min(now for _, now, _ in world.asks)):
         assert_same(
             world, online(world, until, lambda events: events.sort(key=lambda e: e.time)), expected
         )
 
 
-def test_every_value_has_been_met() -> None:
-    world = declared_world(0, users=12, items=40, events=900, asks=30)
-    for name, column in zip(world.features.names, offline(world), strict=True):
+def test_every_value_has_been_met(long_log: tuple[DeclaredWorld, np.ndarray]) -> None:
+    world, computed = long_log
+    for name, column in zip(world.features.names, computed, strict=True):
         assert len(np.unique(column)) > 1, name
 
 
+EVERY = sections()
 TIME = st.integers(0, 4 * 24 * 2).map(lambda n: START + n * (HOUR // 2))
 EVENT = st.builds(Happening, st.integers(0, 2), st.integers(0, 3), TIME, st.sampled_from(KINDS))
+OTHER = st.builds(Happening, st.integers(0, 2), st.integers(0, 3), TIME, st.sampled_from(UNCOUNTED))
 WORLDS = st.builds(
     DeclaredWorld,
     events=st.lists(EVENT, min_size=1, max_size=12),
+    others=st.lists(OTHER, max_size=8),
     kinds=st.lists(st.sampled_from([None, "a", "b"]), min_size=4, max_size=4),
     tags=st.lists(st.lists(st.sampled_from(["a", "b", "c"]), max_size=3), min_size=4, max_size=4),
     prices=st.lists(st.one_of(st.none(), st.floats(0.5, 99)), min_size=4, max_size=4),
@@ -91,41 +98,47 @@ WORLDS = st.builds(
     asks=st.lists(
         st.tuples(st.integers(0, 3), TIME, st.lists(st.integers(0, 3), min_size=1, unique=True)),
         min_size=1,
-        max_size=2,
+        max_size=4,
     ),
-    declared=st.integers(0, 2).map(
-        lambda n: {
-            name: section
-            for i, (name, section) in enumerate(sections().items())
-            if section.value != "cross" and i % 3 == n
-        }
-    ),
+    declared=st.lists(
+        st.sampled_from([name for name, one in EVERY.items() if one.value != "cross"]),
+        min_size=8,
+        max_size=8,
+        unique=True,
+    ).map(lambda names: {name: EVERY[name] for name in names}),
 )
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(WORLDS, st.randoms(use_true_random=False))
 def test_both_sides_agree_on_any_log_posted_in_any_order(
     world: DeclaredWorld, random: "np.random.Generator"
 ) -> None:
-    expected = oracle(world)
+    expected = by_definition(world)
     assert_same(world, offline(world), expected)
     assert_same(
         world, online(world, min(now for _, now, _ in world.asks), random.shuffle), expected
     )
 
 
-@settings(max_examples=3, deadline=None)
-@given(WORLDS, st.lists(EVENT, min_size=1, max_size=6), st.integers(0, 2 * DAY))
+@settings(max_examples=5, deadline=None)
+@given(WORLDS, st.lists(EVENT | OTHER, min_size=1, max_size=6), st.integers(0, 2 * DAY))
 def test_no_value_depends_on_an_event_at_or_after_its_instant(
     world: DeclaredWorld, later: list[Happening], after: int
 ) -> None:
     user, now, rows = world.asks[0]
     past = replace(
-        world, events=[e for e in world.events if e.time < now], asks=[(user, now, rows)]
+        world,
+        events=[e for e in world.events if e.time < now],
+        others=[e for e in world.others if e.time < now],
+        asks=[(user, now, rows)],
     )
     future = [replace(event, time=now + after) for event in later]
-    grown = replace(past, events=[*past.events, *future])
+    grown = replace(
+        past,
+        events=[*past.events, *(e for e in future if e.kind in KINDS)],
+        others=[*past.others, *(e for e in future if e.kind in UNCOUNTED)],
+    )
     assert_same(world, offline(past), offline(grown))
     assert_same(world, online(past, now, list.copy), online(grown, now, list.copy))
 

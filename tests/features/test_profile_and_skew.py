@@ -3,10 +3,12 @@
 import math
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 from shortlist.core.errors import StoreError
+from shortlist.core.times import DAY
 from shortlist.features import default_features
 from shortlist.features.profile import Profile, ks, psi, report
 from shortlist.features.skew import FeatureLog, Logged, compare, read_log
@@ -70,3 +72,27 @@ def test_a_share_of_requests_is_logged_and_read_back(tmp_path: Path) -> None:
     (tmp_path / "0-other.jsonl").write_bytes(b"nonsense\n")
     with pytest.raises(StoreError, match="line 1 is not a logged request"):
         read_log(tmp_path)
+
+
+def test_the_log_is_in_parts_by_size_and_day_and_old_parts_go(tmp_path: Path) -> None:
+    one = Logged("r", "u", 0, ["a"], [[1.0]])
+    line = len(msgspec.json.encode(one)) + 1
+    instant = 100 * DAY
+    log = FeatureLog(tmp_path, 1.0, size=2 * line, clock=lambda: instant)
+    for _ in range(5):
+        log.write(one)
+        instant += 1
+    sizes = [path.stat().st_size for path in sorted(tmp_path.glob("*.jsonl"))]
+    assert sizes == [2 * line, 2 * line, line]
+    instant = 101 * DAY
+    log.write(one)
+    other = FeatureLog(tmp_path, 1.0, clock=lambda: instant)
+    instant += 1
+    other.write(one)
+    assert len(list(tmp_path.glob("*.jsonl"))) == 5
+    assert len(read_log(tmp_path)) == 7
+    instant = 130 * DAY + 3
+    other.write(one)  # the first day's parts began 30 days ago, but for the last of them
+    assert len(read_log(tmp_path)) == 4
+    log.close()
+    other.close()

@@ -15,8 +15,8 @@ from shortlist.core.errors import ConfigError, DataError, ReleaseError
 from shortlist.core.progress import Silent
 from shortlist.index.approximate import Settings
 from shortlist.index.build import build_index, load_index
+from shortlist.index.centroids import lists_for, quantisers_for
 from shortlist.index.exact import ExactIndex
-from shortlist.index.ivf import lists_for, quantisers_for
 from shortlist.index.kinds import EXACT_UP_TO, bytes_for, choose
 from shortlist.index.tune import filters_for, recall_of, sample_queries, trace, true_scores
 from shortlist.release.artefacts import ItemVectors

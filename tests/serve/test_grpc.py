@@ -154,7 +154,11 @@ def test_bad_requests_are_told_by_their_field(vectors: SimpleNamespace) -> None:
     cases = [
         (stub.Search, pb.SearchRequest(field="title"), "queries: there is no query"),
         (stub.Search, pb.SearchRequest(queries=[query]), "field: is empty, and there are several"),
-        (stub.Search, pb.SearchRequest(queries=[query], field="image"), "vectors"),
+        (
+            stub.Search,
+            pb.SearchRequest(queries=[query], field="image"),
+            "queries[0]: the query has 4",
+        ),
         (stub.Search, pb.SearchRequest(queries=[query], field="title", where="year <"), "where: "),
         (stub.Search, pb.SearchRequest(queries=[query], field="title", encoder="v2"), "encoder"),
         (stub.Count, pb.CountRequest(where="yeer < 1"), "Did you mean 'year'"),
@@ -229,6 +233,11 @@ def test_the_recommender_answers_as_http_does(folder: Path) -> None:
             (stub.Similar, rpc.SimilarRequest(item="no such"), "item: no item has the id"),
             (stub.Search, rpc.TextSearchRequest(query="x", where="price <"), "where: "),
             (stub.Post, rpc.PostRequest(events=[rpc.Event(user="a", item="b", kind="v")]), "kind"),
+            (
+                stub.Post,
+                rpc.PostRequest(events=[rpc.Event(user="a", item="b", kind="view", propensity=2)]),
+                "events[0].propensity: 2.0 is not the chance",
+            ),
         ]:
             code, message = refused(call, request)
             assert (code, says in message) == (grpc.StatusCode.INVALID_ARGUMENT, True), message

@@ -120,7 +120,7 @@ def test_any_id_can_be_named_in_a_path(client: Client, id: str) -> None:
         ("recommend", "[]", "", "Expected `object`, got `array`"),
         ("recommend", "", "", "body is missing"),
         ("recommend", '{"user": "ann"', "", "truncated"),
-        ("recommend", '{"user": nonsense}', "", "malformed"),
+        ("recommend", '{"user": nonsense}', "", "Send one JSON object"),
         ("recommend", b'{"user": "\xff"}', "", "UTF-8"),
         ("recommend", "[" * 100_000 + "]" * 100_000, "", "nested too deeply"),
         ("similar", "{}", "item", "required"),

@@ -55,3 +55,11 @@ def test_an_answer_is_its_items_and_scores_in_order() -> None:
         "release": "r",
         "items": [{"id": "b\"'🛒", "score": 0.5}, {"id": "a", "score": -1.25}],
     }
+
+
+def test_an_impression_is_posted_with_what_the_answer_said_of_it() -> None:
+    sent = b'{"user": "u", "item": "a", "propensity": 0.25, "variants": {"list": "new"}}'
+    (event,) = events_of(msgspec.json.decode(sent, type=EventBody))
+    assert (event.propensity, event.variants) == (0.25, {"list": "new"})
+    with pytest.raises(msgspec.ValidationError, match="propensity"):
+        msgspec.json.decode(b'{"user": "u", "item": "a", "propensity": 0}', type=EventBody)

@@ -9,12 +9,14 @@ import pytest
 from onnx import TensorProto, helper
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from shortlist.core.errors import RequestError
+from shortlist.core.errors import ConfigError, RequestError
+from shortlist.online.retrieval.encoded import open_session
 from shortlist.online.snapshot import Snapshot
 from shortlist.release.artefacts import Encoder, StaticText
 from shortlist.release.ranking.calibration import Calibration
 from shortlist.release.ranking.models import Ranker
 from shortlist.release.trees import Trees
+from shortlist.serve.run import serve
 from shortlist.serve.tensorflow.servables import (
     EncoderServable,
     RankerServable,
@@ -144,10 +146,24 @@ def test_an_encoder_of_texts_takes_texts() -> None:
 
 def test_the_servables_of_a_release_and_the_one_that_index_means(folder: Path) -> None:
     path = next((folder / ".shortlist" / "releases").glob("2*"))
-    serve = shop.config("[serve]\ntensorflow_k = 3").serve
-    found = servables_of(Snapshot.open(path), serve)
+    section = shop.config("[serve]\ntensorflow_k = 3").serve
+    found = servables_of(Snapshot.open(path), section)
     assert found["index"] is found["item_graph"]
     shape = found["index"].signatures["serving_default"].outputs["output_2"].shape
     assert shape == (3,)
-    serve = shop.config('[serve]\ntensorflow_index = "popular"').serve  # it has no vectors
-    assert "index" not in servables_of(Snapshot.open(path), serve)
+    section = shop.config('[serve]\ntensorflow_index = "popular"').serve  # it has no vectors
+    assert "index" not in servables_of(Snapshot.open(path), section)
+
+
+def test_an_index_without_vectors_is_refused_before_a_server_starts(tmp_path: Path) -> None:
+    shop.publish(tmp_path)
+    config = shop.CONFIG + '[serve]\ntensorflow_index = "popular"\n'
+    (tmp_path / "shortlist.toml").write_text(config)
+    with pytest.raises(ConfigError, match="'popular' has no vectors in the release") as refused:
+        serve(tmp_path)
+    assert refused.value.where == "serve.tensorflow_index"
+
+
+def test_a_model_is_opened_once_for_all_who_ask_it() -> None:
+    session = open_session(sum_encoder())
+    assert open_session(sum_encoder()) is session

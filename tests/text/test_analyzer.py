@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -20,6 +21,7 @@ ENGLISH = Analyzer()
 BIGRAMS = Analyzer(AnalyzerSettings(("en", "ko", "ja", "zh"), cjk="bigrams"))
 SEGMENTED = Analyzer(AnalyzerSettings(("en", "ko", "ja", "zh"), cjk="segmenter"))
 EUROPEAN = Analyzer(AnalyzerSettings(("en", "de", "fr", "es")))
+ALL = (ENGLISH, BIGRAMS, SEGMENTED, EUROPEAN)
 
 MIXED = st.text(
     st.one_of(
@@ -220,3 +222,21 @@ def test_another_version_is_refused_and_the_difference_named() -> None:
     other["parts"]["regex"] = "2020.1.1"
     with pytest.raises(ReleaseError, match=r"regex 2020.1.1 there and .* here"):
         Analyzer.from_dict(other)
+
+
+@given(MIXED, st.sampled_from(["", "de", "fr", "ko", "ja", "xx"]))
+def test_what_is_remembered_of_a_run_is_what_the_whole_text_says(text: str, language: str) -> None:
+    for analyzer in (ENGLISH, BIGRAMS, SEGMENTED, EUROPEAN):
+        tokens = analyzer.tokens(text, language)  # which looks at the whole text
+        words = [token.text for token in tokens]
+        assert analyzer.words(text, language) == words
+        terms = [term for token in tokens for term in token.terms]
+        assert analyzer.terms(text, language) == (terms or words)
+
+
+@given(st.lists(st.sampled_from(["Shoes,", "running", "die", "Häuser", "L'eau", "le", "c++"])))
+def test_matches_are_the_tokens_that_hold_a_term(words: list[str]) -> None:
+    for text, analyzer in product((" ".join(words), "\t\n".join(words)), ALL):
+        wanted = frozenset(analyzer.terms("shoe die haus eau c++"))
+        held = [t for t in analyzer.tokens(text) if not wanted.isdisjoint(t.terms)]
+        assert analyzer.matches(text, wanted) == [(t.start, t.end) for t in held]

@@ -85,7 +85,8 @@ def _skew(project: Project, json: bool) -> None:
     path = releases.folder / answered[-1] if answered else releases.current_path()
     snapshot = Snapshot.open(path)
     prepared = Prepared.load(project.folder)
-    told = feature_skew(prepared, snapshot.id, snapshot.features, logged)
+    vectors = {name: index.vectors_of for name, index in snapshot.indexes.items()}
+    told = feature_skew(prepared, snapshot.id, snapshot.features, logged, vectors)
     if json:
         print_json(asdict(told))
         return
@@ -117,5 +118,6 @@ def _export(project: Project, folder: Path) -> None:
         users=prepared.user_ids(),
         log=(data.user, data.item, data.time, data.kind_codes(), data.weight),
         until=data.until,
+        others=data.others,
     )
     typer.echo(f"Wrote a Feast repository to {folder}: {', '.join(views)}.")

@@ -24,6 +24,7 @@ def search(
     query: Annotated[str, typer.Argument(metavar="QUERY", help="What to look for.")],
     *,
     user: Annotated[str, typer.Option(help="Whose taste counts.")] = "",
+    place: Annotated[str, typer.Option(help="Where it is asked from.")] = "",
     k: Count = 10,
     where: Where = "",
     exclude: Exclude = None,
@@ -44,6 +45,7 @@ def search(
         answer = engine.search(
             query,
             user=user,
+            place=place,
             k=k,
             where=where,
             exclude=exclude or [],
@@ -53,7 +55,7 @@ def search(
         if json:
             print_json(_dict(answer))
         else:
-            _print(project, engine, answer)
+            _print(project, engine, answer, where)
 
 
 def _dict(answer: SearchAnswer) -> dict[str, Any]:
@@ -74,7 +76,7 @@ def _dict(answer: SearchAnswer) -> dict[str, Any]:
     return told | ({"understood": dict(answer.notes)} if answer.explain else {})
 
 
-def _print(project: Project, engine: Engine, answer: SearchAnswer) -> None:
+def _print(project: Project, engine: Engine, answer: SearchAnswer, where: str) -> None:
     from shortlist.cli.output import print_table
 
     items = project.config.data.items
@@ -85,6 +87,9 @@ def _print(project: Project, engine: Engine, answer: SearchAnswer) -> None:
             typer.echo(f"Searched for {correction.meant!r} instead of {correction.typed!r}.")
     if answer.suggestion:
         typer.echo(f"Did you mean {answer.suggestion!r}?")
+    if not answer.ids:
+        _print_nothing(answer, where)
+        return
     rows = []
     for place, (id, score) in enumerate(zip(answer.ids, answer.scores, strict=True)):
         match = _match(answer.highlights[place], title, engine.item(id) or {})
@@ -98,6 +103,16 @@ def _print(project: Project, engine: Engine, answer: SearchAnswer) -> None:
     print_table(f"Release {answer.release}, {found}", columns, rows, right=["rank", "score"])
     for name, counts in answer.facets.items():
         print_table(name, ["value", "items"], counts.items(), right=["items"])
+
+
+def _print_nothing(answer: SearchAnswer, where: str) -> None:
+    """That nothing was found, and for what."""
+    tried = answer.corrections or answer.suggestion
+    typer.echo(
+        f"Nothing found for {answer.query!r}{f' where {where}' if where else ''}"
+        f"{'' if tried else '; no correction was near enough to be tried'}"
+        f" (release {answer.release})."
+    )
 
 
 def _match(highlights: Mapping[str, str], title: str, item: Mapping[str, object]) -> str:

@@ -76,7 +76,8 @@ def import_(
     encoded. Rows that are there as they are stay, so an import can be repeated or go on.
     """
     from shortlist.cli.progress import RichProgress
-    from shortlist.cli.vectors_parquet import Imported, guess_schema, import_parquet
+    from shortlist.cli.vectors_file import guess_schema
+    from shortlist.cli.vectors_parquet import Imported, import_parquet
     from shortlist.cli.vectors_schema import metric_of
     from shortlist.core.errors import ConfigError
     from shortlist.stores.vectors import open_vectors
@@ -138,9 +139,17 @@ def search(
     """Print the records nearest to a record or to a vector."""
     from shortlist.cli.output import print_json, print_table
     from shortlist.cli.vectors_schema import query_of
+    from shortlist.core.errors import RequestError
     from shortlist.core.times import iso
     from shortlist.stores.vectors import open_vectors
+    from shortlist.stores.vectors.checks import MAX_K
 
+    if like and k >= MAX_K:
+        raise RequestError(
+            f"is {k:,}, and the record itself comes first.",
+            remedy=f"Ask for 1 to {MAX_K - 1:,} with --like.",
+            where="k",
+        )
     with closing(open_vectors(store)) as opened:
         query = query_of(opened, like, vector, field)
         names = list(opened.schema.attributes)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 
+from shortlist.config.languages import ISO_639_1, MISTAKEN
 from shortlist.config.schema import (
     Config,
 )
@@ -97,8 +97,11 @@ def distinct(table: str, columns: Mapping[str, str]) -> None:
 def languages(codes: list[str], key: str) -> None:
     """Every code is one of a language."""
     for number, language in enumerate(codes):
-        if not re.fullmatch(r"[a-z]{2}", language):
-            raise ConfigError(
-                f"{key}[{number}] = {value_text(language)} is not the code of a language.",
-                remedy='Write two letters in lower case (ISO 639-1), such as "en" or "ko".',
-            )
+        if language in ISO_639_1:
+            continue
+        meant = MISTAKEN.get(language.lower()[:2])
+        hint = f" Did you mean {value_text(meant)}?" if meant else ""
+        raise ConfigError(
+            f"{key}[{number}] = {value_text(language)} is not the code of a language.",
+            remedy='Write two letters in lower case (ISO 639-1), such as "en" or "ko".' + hint,
+        )

@@ -31,6 +31,7 @@ _EXPECTED = {
     bool: "true or false, without quotes",
     list[str]: "a list of text",
     list[int]: "a list of whole numbers",
+    list[float]: "a list of numbers",
     dict[str, float]: "a table of numbers",
 }
 KeyPath = tuple[str, ...]

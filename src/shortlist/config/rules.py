@@ -14,7 +14,13 @@ from shortlist.config.checks import (
     span,
 )
 from shortlist.config.rules_arrange import check_arrange
-from shortlist.config.rules_data import check_events, check_items, check_knowledge, check_quality
+from shortlist.config.rules_data import (
+    check_events,
+    check_items,
+    check_knowledge,
+    check_quality,
+    check_users,
+)
 from shortlist.config.rules_experiments import check_experiments
 from shortlist.config.rules_features import check_features
 from shortlist.config.rules_retrievers import check_retrievers
@@ -26,7 +32,7 @@ from shortlist.config.toml import dotted, value_text
 from shortlist.core.errors import ConfigError
 
 FLOOR_METRICS = ("ndcg@10", "recall@20", "mrr", "coverage")
-SEARCH_WEIGHTS = ("lexical", "vector", "knowledge", "exact", "popularity", "affinity")
+SEARCH_WEIGHTS = ("lexical", "vector", "knowledge", "exact", "popularity", "affinity", "place")
 HISTORY_SCHEMES = ("redis", "rediss", "unix")
 
 # key: lowest, highest; both allowed.
@@ -44,9 +50,6 @@ _RANGES: dict[str, tuple[float, float]] = {
     "ranker.requests": (1, math.inf),
     "ranker.keep": (1, 10_000),
     "ranker.interactions": (0, 1_000),
-    "ranker.prior_global": (1e-6, 1e9),
-    "ranker.prior_user": (1e-6, 1e9),
-    "ranker.prior_item": (1e-6, 1e9),
     "ranker.sweeps": (1, 1_000),
     "ranker.dim": (1, 1_024),
     "ranker.reach": (1, 100),
@@ -94,6 +97,8 @@ def check_rules(config: Config) -> None:
         check_items(config.data.items)
         if config.data.items.quality is not None:
             check_quality(config.data.items.quality)
+    if config.data.users is not None:
+        check_users(config.data.users)
     if config.data.knowledge is not None:
         check_knowledge(config.data.knowledge)
     languages(config.text.languages, "text.languages")
@@ -131,6 +136,10 @@ def _check_ranker(config: Config) -> None:
             'ranker.weights and ranker.objective = "multi" need each other.',
             remedy="Set `weights` to what each kind of event counts, or leave both out.",
         )
+    for name in ("prior_global", "prior_user", "prior_item"):
+        prior = getattr(ranker, name)
+        if prior != "auto":
+            between(f"ranker.{name}", prior, 1e-6, 1e9)
     for kind, weight in ranker.weights.items():
         key = dotted(("ranker", "weights", kind))
         between(key, weight, -1e6, 1e6)

@@ -18,6 +18,7 @@ from shortlist.config.schema import (
     ItemsSection,
     KnowledgeSection,
     QualitySection,
+    UsersSection,
 )
 from shortlist.config.toml import dotted, value_text
 from shortlist.core.errors import ConfigError
@@ -80,12 +81,30 @@ def check_items(items: ItemsSection) -> None:
                 remedy="Keep it as text (for display and search) or as an attribute (to filter "
                 "and rank by).",
             )
-    for name in ("category", "price"):
+    for name in ("category", "price", "place"):
         column = getattr(items, name)
         if column and column not in items.attributes:
             raise ConfigError(
                 f"data.items.{name} = {value_text(column)} is not one of data.items.attributes.",
                 remedy=listed(column, items.attributes),
+            )
+
+
+def check_users(users: UsersSection) -> None:
+    """Check `users`."""
+    for name in ("path", "id"):
+        if not getattr(users, name):
+            raise ConfigError(
+                f'data.users.{name} = "" is empty.',
+                remedy="Name the file." if name == "path" else "Name the column of user ids.",
+            )
+    for number, column in enumerate(users.attributes):
+        key = f"data.users.attributes[{number}] = {value_text(column)}"
+        if column in users.attributes[:number]:
+            raise ConfigError(f"{key} is there twice.", remedy="Name each column once.")
+        if column == users.id:
+            raise ConfigError(
+                f"{key} is the column of ids.", remedy="Every user has another; take it out."
             )
 
 

@@ -6,10 +6,19 @@ import math
 import re
 from typing import TYPE_CHECKING
 
-from shortlist.config.features import FeatureSection, declared, wants_defaults
+from shortlist.config.features import OF_USERS, FeatureSection, counts, declared, wants_defaults
+from shortlist.config.rules_feature_values import (
+    attribute,
+    check_column,
+    check_feast,
+    check_match,
+    check_remote,
+    check_similarity,
+    span,
+    user_attribute,
+)
 from shortlist.config.toml import dotted, value_text
 from shortlist.core.errors import ConfigError, did_you_mean
-from shortlist.core.times import parse_span
 
 if TYPE_CHECKING:
     from shortlist.config.schema import Config
@@ -24,13 +33,16 @@ BUILT_IN = re.compile(
 
 # Keys that say nothing to some values: the key, and the values that it belongs to.
 _BELONG: dict[str, tuple[str, ...]] = {
-    "of": ("sum", "mean", "distinct", "column"),
+    "of": ("sum", "mean", "distinct", "column", "match", "feast"),
+    "equals": ("column",),
     "kinds": OVER_EVENTS,
     "among": ("rate",),
+    "prior": ("rate",),
+    "vectors": ("similarity",),
     "window": OVER_EVENTS,
     "half_life": ("count", "sum", "mean", "rate"),
     "cross": ("cross",),
-    "freshness": OVER_EVENTS,
+    "freshness": (*OVER_EVENTS, "feast"),
 }
 
 
@@ -42,6 +54,8 @@ def check_features(config: Config) -> None:
             that is taken, a span that is none, or a key that its value does not have.
     """
     features = declared(config.features)
+    if config.feast is not None:
+        check_feast(config.feast)
     for name, feature in features.items():
         key = dotted(("features", name))
         _check_name(key, name)
@@ -60,7 +74,13 @@ def check_features(config: Config) -> None:
         if feature.value == "cross":
             _check_cross(config, features, key, feature)
         elif feature.value == "column":
-            _attribute(config, f"{key}.of", feature.of)
+            check_column(config, key, feature)
+        elif feature.value == "match":
+            check_match(config, key, feature)
+        elif feature.value == "similarity":
+            check_similarity(config, key, feature)
+        elif feature.value == "feast":
+            check_remote(config, key, feature)
         else:
             _check_events(config, key, feature)
 
@@ -71,7 +91,7 @@ def _check_name(key: str, name: str) -> None:
             f"[{key}] is not a name that a feature can have.",
             remedy="Use letters, digits, `_` and `-`, and begin with a letter.",
         )
-    if BUILT_IN.fullmatch(name) or name in ("item", "request"):
+    if BUILT_IN.fullmatch(name) or name in ("item", "request", "time"):
         raise ConfigError(f"[{key}] has the name of a built-in feature.", remedy="Choose another.")
 
 
@@ -99,15 +119,19 @@ def _check_cross(
 
 def _check_events(config: Config, key: str, feature: FeatureSection) -> None:
     by = feature.by
-    if not (len(by) == 1 or (len(by) == 2 and by[0] == "user" and by[1] != "user")):
+    whose = [name == "user" or name.startswith(OF_USERS) for name in by]
+    if not (len(by) == 1 or whose == [True, False]):
         raise ConfigError(
             f"{key}.by = {value_text(by)} says not whose events.",
             remedy='Write ["item"], ["user"], ["ATTRIBUTE"], ["user", "item"] or '
-            '["user", "ATTRIBUTE"].',
+            '["user", "ATTRIBUTE"]; "user.NAME" of an attribute of users in place of "user".',
         )
     for number, name in enumerate(by):
-        if name not in ("user", "item"):
-            _attribute(config, f"{key}.by[{number}]", name)
+        if name.startswith(OF_USERS):
+            own = name.removeprefix(OF_USERS)
+            user_attribute(config, f"{key}.by[{number}]", own, OF_USERS)
+        elif name not in ("user", "item"):
+            attribute(config, f"{key}.by[{number}]", name)
     if feature.window and feature.half_life:
         raise ConfigError(
             f"{key} has both a window ({value_text(feature.window)}) and a half_life "
@@ -116,21 +140,53 @@ def _check_events(config: Config, key: str, feature: FeatureSection) -> None:
         )
     for part in ("window", "half_life", "freshness"):
         if getattr(feature, part):
-            _span(f"{key}.{part}", getattr(feature, part))
+            span(f"{key}.{part}", getattr(feature, part))
     _check_of(config, key, feature)
     events = config.data.events
-    counting = [kind for kind, weight in events.weights.items() if weight > 0]
+    beyond = False
     for part in ("kinds", "among"):
         for number, kind in enumerate(getattr(feature, part)):
-            if events.weights and kind not in counting:
+            said = f"{key}.{part}[{number}] = {value_text(kind)}"
+            known = [*events.weights, events.impression]
+            if events.weights and kind not in known:
                 raise ConfigError(
-                    f"{key}.{part}[{number}] = {value_text(kind)} is not a kind of event that has "
-                    "a weight.",
-                    remedy=did_you_mean(kind, counting),
+                    f"{said} is not a kind of event that data.events.weights names.",
+                    remedy=f"{did_you_mean(kind, known)} A kind that is to be counted by features "
+                    "alone has the weight 0.",
                 )
-    if feature.value == "rate" and not feature.kinds:
+            if not counts(kind, events.weights, events.impression):
+                beyond = True
+                if by[0] == "user":
+                    raise ConfigError(
+                        f"{said} is no interaction, and what is known of a user are interactions.",
+                        remedy="Count it by item or by an attribute, or give the kind a weight.",
+                    )
+    if feature.value == "rate":
+        _check_rate(key, feature, beyond)
+
+
+def _check_rate(key: str, feature: FeatureSection, beyond: bool) -> None:
+    if not feature.kinds:
         raise ConfigError(
             f"{key}.kinds = [] leaves the rate at 1.", remedy="Name the kinds that it counts."
+        )
+    if beyond and not feature.among:
+        raise ConfigError(
+            f"{key}.among = [] divides by interactions alone, and {key}.kinds = "
+            f"{value_text(feature.kinds)} are more.",
+            remedy="Name the kinds that it divides by.",
+        )
+    if not feature.prior:
+        return
+    if len(feature.prior) != 2 or not all(0 <= n < math.inf for n in feature.prior):
+        raise ConfigError(
+            f"{key}.prior = {value_text(feature.prior)} is not two numbers that are 0 or more.",
+            remedy="Write what is added above and below, such as [1, 20].",
+        )
+    if feature.prior[1] == 0:
+        raise ConfigError(
+            f"{key}.prior = {value_text(feature.prior)} adds nothing below.",
+            remedy="Write a second number above 0.",
         )
 
 
@@ -138,7 +194,7 @@ def _check_of(config: Config, key: str, feature: FeatureSection) -> None:
     said = f"{key}.of = {value_text(feature.of)}"
     if feature.value in ("sum", "mean"):
         if feature.of != "weight":
-            _attribute(config, f"{key}.of", feature.of)
+            attribute(config, f"{key}.of", feature.of)
     elif feature.value == "distinct":
         if feature.of in feature.by or feature.of not in ("user", "item"):
             if feature.by[0] != "user" or feature.of in ("", "user", *feature.by):
@@ -147,28 +203,6 @@ def _check_of(config: Config, key: str, feature: FeatureSection) -> None:
                     remedy='By item or attribute, count "user" (or "item"); by user, count "item" '
                     "or a keyword attribute.",
                 )
-            _attribute(config, f"{key}.of", feature.of)
+            attribute(config, f"{key}.of", feature.of)
         elif feature.of == "user" and feature.by[0] == "user":
             raise ConfigError(f"{said} is always 1 by user.", remedy='Count "item".')
-
-
-def _attribute(config: Config, key: str, name: str) -> None:
-    known = config.data.items.attributes if config.data.items else []
-    if name not in known:
-        raise ConfigError(
-            f"{key} = {value_text(name)} names a column that is not one of data.items.attributes.",
-            remedy=(did_you_mean(name, known) if name else "")
-            or "Add it to data.items.attributes.",
-        )
-
-
-def _span(key: str, text: str) -> None:
-    try:
-        good = parse_span(text) > 0
-    except ValueError:
-        good = False
-    if not good:
-        raise ConfigError(
-            f"{key} = {value_text(text)} is not a span of time.",
-            remedy='Write a number above 0 and one of s, m, h, d, w, such as "30m" or "7d".',
-        )

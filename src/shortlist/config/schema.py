@@ -12,6 +12,7 @@ import msgspec
 
 from shortlist.config.arrange import ArrangeSection
 from shortlist.config.experiments import ExperimentSection
+from shortlist.config.feast import FeastSection
 from shortlist.config.features import FeatureOrSwitch, FeatureSection
 from shortlist.config.retrievers import (
     FactorsRetriever,
@@ -41,6 +42,7 @@ __all__ = [
     "EvaluateSection",
     "EventsSection",
     "FactorsRetriever",
+    "FeastSection",
     "FeatureSection",
     "GraphFilterRetriever",
     "IndexSection",
@@ -65,6 +67,7 @@ __all__ = [
     "TextSection",
     "TransitionsRetriever",
     "TwoTowerRetriever",
+    "UsersSection",
 ]
 
 
@@ -99,6 +102,10 @@ class EventsSection(Section, frozen=True):
         impression: the kind that means "was shown"; it trains the ranker and never counts.
         position: the column with the position an item was shown at, counted from 0.
         request: the column that groups impressions (and the events they led to) by request.
+        propensity: the column with the chance, above 0 and at most 1, that an item was shown where
+            it was, for logs whose places were drawn by lot.
+        variants: the column with the variants of experiments that an impression was under: a JSON
+            object as text, experiment to variant.
         lateness: how far behind the newest event collected so far a late event may arrive and
             still be taken in.
     """
@@ -113,6 +120,8 @@ class EventsSection(Section, frozen=True):
     impression: str = "impression"
     position: str = ""
     request: str = ""
+    propensity: str = ""
+    variants: str = ""
     lateness: str = "2d"
 
 
@@ -153,6 +162,8 @@ class ItemsSection(Section, frozen=True):
         category: the attribute that says what kind of thing an item is; popularity is counted
             within it and user tastes are measured over it. Empty: none.
         price: the number attribute that is a price. Empty: none.
+        place: the attribute that says where an item is to be had: cities, regions. A search from
+            there prefers it. Empty: none.
         available: a boolean column; items where it is false are never shown. Empty: all are.
         expires: a time column; items are never shown from then on. Empty: none expires.
         quality: which items are fit to be shown; without the table all are.
@@ -165,9 +176,28 @@ class ItemsSection(Section, frozen=True):
     attributes: list[str] = msgspec.field(default_factory=list)
     category: str = ""
     price: str = ""
+    place: str = ""
     available: str = ""
     expires: str = ""
     quality: QualitySection | None = None
+
+
+class UsersSection(Section, frozen=True):
+    """`[data.users]`: what is known of users, for features to read. Releases hold these columns.
+
+    Attributes:
+        path: a CSV, JSON lines or Parquet file, a glob, or a database URL.
+        table: the table to read when `path` is a database URL.
+        id: the column of user ids, as `data.events.user` has them.
+        attributes: the columns: numbers, keywords, lists of keywords, booleans, times. Each keeps
+            the kind it has in the file. They are taken as they are now, whatever instant a
+            feature is as of.
+    """
+
+    path: str
+    table: str = ""
+    id: str = "user_id"
+    attributes: list[str] = msgspec.field(default_factory=list)
 
 
 class DataSection(Section, frozen=True):
@@ -175,6 +205,7 @@ class DataSection(Section, frozen=True):
 
     events: EventsSection
     items: ItemsSection | None = None
+    users: UsersSection | None = None
     knowledge: KnowledgeSection | None = None
     queries: QueriesSection | None = None
 
@@ -228,6 +259,9 @@ class RankerSection(Section, frozen=True):
         library: what boosted trees are trained by: `lightgbm` or `xgboost`.
         objective: `lambdarank`, `binary`, or `multi` (a log loss for every kind of `weights`).
         weights: what each kind of event counts for `multi`, as `{ click = 1.0, purchase = 4.0 }`.
+        when_worse: what a training does whose ranker orders the holdout worse than the fused order
+            that it starts from: `warn` and publish it, `skip` it and publish without a ranker, or
+            `stop` and leave the release that serves in place.
         calibration: how scores become probabilities: `platt`, `isotonic`, or `none` (they do
             not).
         candidates: how many candidates are ranked.
@@ -241,7 +275,8 @@ class RankerSection(Section, frozen=True):
         second: the second stage of `cascade`.
         interactions: how many trees of the first model `glmix` makes interactions of.
         prior_global: of `glmix`: how strongly coefficients for everybody are drawn to 0 (the
-            inverse of their prior variance).
+            inverse of their prior variance), or `auto`: estimated from the training rows
+            (empirical Bayes).
         prior_user: the same, of users.
         prior_item: the same, of items.
         sweeps: at most how often `glmix` goes through its three levels.
@@ -256,6 +291,7 @@ class RankerSection(Section, frozen=True):
     library: Literal["lightgbm", "xgboost"] = "lightgbm"
     objective: Literal["lambdarank", "binary", "multi"] = "lambdarank"
     weights: dict[str, float] = msgspec.field(default_factory=dict)
+    when_worse: Literal["warn", "skip", "stop"] = "warn"
     calibration: Literal["none", "platt", "isotonic"] = "none"
     candidates: int = 500
     window: str = "auto"
@@ -266,9 +302,9 @@ class RankerSection(Section, frozen=True):
     keep: int = 200
     second: Literal["boosted", "glmix", "attention", "relational"] = "glmix"
     interactions: int = 50
-    prior_global: float = 10.0
-    prior_user: float = 100.0
-    prior_item: float = 100.0
+    prior_global: float | Literal["auto"] = "auto"
+    prior_user: float | Literal["auto"] = "auto"
+    prior_item: float | Literal["auto"] = "auto"
     sweeps: int = 10
     refresh: str = "7d"
     dim: int = 16
@@ -348,6 +384,7 @@ class Config(Section, frozen=True):
     index: IndexSection = IndexSection()
     retrievers: dict[str, Retriever] = msgspec.field(default_factory=dict)
     features: dict[str, FeatureOrSwitch] = msgspec.field(default_factory=dict)
+    feast: FeastSection | None = None
     ranker: RankerSection = RankerSection()
     arrange: ArrangeSection = ArrangeSection()
     experiments: dict[str, ExperimentSection] = msgspec.field(default_factory=dict)

@@ -41,7 +41,8 @@ class SearchSection(Section, frozen=True):
         fusion: how the ways become one order without a ranker trained on clicks: by `weights`
             times scores, or by `rrf` (reciprocal rank fusion).
         weights: what each way counts: `lexical`, `vector`, `knowledge`; and what is known of an
-            item besides: `exact`, `popularity`, `affinity`. Those not named keep their default.
+            item besides: `exact`, `popularity`, `affinity`, `place`. Those not named keep their
+            default.
         ranker: whether a ranker is trained where `[data.queries]` has enough clicks.
         spelling: whether misspelled words are corrected.
         confidence: how sure a correction must be to be searched for unasked; a less sure one is
@@ -75,6 +76,8 @@ class QueriesSection(Section, frozen=True):
         query: the column of what was typed.
         item: the column of the item that was clicked; empty or missing where none was.
         user: the column of user ids; empty for none.
+        place: the column of where it was asked from, as `data.items.place` calls places; empty for
+            none.
         time: the column of times, as in `[data.events]`; empty for none. With times, what is
             learned from a query was known before it.
     """
@@ -84,6 +87,7 @@ class QueriesSection(Section, frozen=True):
     query: str = "query"
     item: str = "item_id"
     user: str = ""
+    place: str = ""
     time: str = ""
 
 

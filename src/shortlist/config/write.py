@@ -18,13 +18,16 @@ from shortlist.config.schema import (
     EventsSection,
     IndexSection,
     ItemsSection,
+    KnowledgeSection,
     PrepareSection,
+    QueriesSection,
     RankerSection,
     ReleasesSection,
     SearchSection,
     Section,
     ServeSection,
     TextSection,
+    UsersSection,
 )
 from shortlist.config.toml import comment_text, value_text
 
@@ -38,6 +41,17 @@ _OPTIONAL: list[tuple[str, type[Section]]] = [
     ("serve", ServeSection),
     ("evaluate", EvaluateSection),
     ("releases", ReleasesSection),
+]
+
+_SOURCES: list[tuple[str, str, type[Section]]] = [
+    ("data.users", "users.parquet", UsersSection),
+    ("data.queries", "queries.parquet", QueriesSection),
+    ("data.knowledge", "knowledge.parquet", KnowledgeSection),
+]
+_BESIDES = [
+    "# What else there may be. Attributes of users are for features to read. A log of what people",
+    "# searched for and clicked teaches search to rank, to spell and to complete. A graph of what",
+    "# is known (head, relation, tail) leads searches from what they name to items near it.",
 ]
 
 _RETRIEVERS = [
@@ -82,6 +96,10 @@ def write_toml(
             f"path = {value_text(project_path(items, folder))}",
             *_guessed("data.items", ItemsSection, guess),
         ]
+    lines += ["", *_BESIDES]
+    for table, path, section in _SOURCES:
+        lines += [f"# [{table}]", f"# path = {value_text(path)}", *_defaults(section), ""]
+    lines.pop()
     for table, section in _OPTIONAL[:4]:
         lines += ["", f"[{table}]", *_defaults(section)]
     lines += ["", *_RETRIEVERS]
@@ -126,7 +144,7 @@ def _guessed(table: str, section: type[Section], guess: Guess) -> Iterator[str]:
 def _defaults(section: type[Section]) -> Iterator[str]:
     meanings = describe(section)
     for field in msgspec.structs.fields(section):
-        if field.default is None:  # a table of its own
+        if field.default is None or field.required:  # a table of its own, or what has no default
             continue
         yield _default(field.name, field.default, field.default_factory, meanings)
 

@@ -66,3 +66,11 @@ def clear_rows(bitmap: Bitmap, rows: NDArray[np.int32]) -> None:
     for row in rows:
         if 0 <= row < 8 * len(bitmap):
             bitmap[row >> 3] &= np.uint8(~(1 << (row & 7)) & 0xFF)
+
+
+@kernel
+def set_rows(bitmap: Bitmap, rows: NDArray[np.int32]) -> None:
+    """Set rows in place; negative rows and those past the end are passed over."""
+    for row in rows:
+        if 0 <= row < 8 * len(bitmap):
+            bitmap[row >> 3] |= np.uint8(1 << (row & 7))

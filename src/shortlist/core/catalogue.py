@@ -16,8 +16,9 @@ Booleans are keywords whose terms are `true` and `false`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -31,6 +32,8 @@ ColumnKind = Literal["number", "time", "keyword", "keywords", "text"]
 NO_TIME = np.iinfo(np.int64).min
 Value = float | int | str | list[str] | None
 _TAKEN = "taken.json"
+_TOGETHER = 4_096
+"""So many texts are read at once."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,16 @@ class Column:
         if self.kind == "keywords":
             return [self.terms[int(code)] for code in arrays["codes"][start:stop]]
         return bytes(arrays["blob"][start:stop]).decode("utf-8", "surrogatepass")
+
+    def texts(self) -> Iterator[str]:
+        """The texts of a text column in the order of rows, empty where one is missing."""
+        offsets, blob = self.arrays["offsets"], self.arrays["blob"]
+        for first in range(0, len(self), _TOGETHER):
+            ends = offsets[first : first + _TOGETHER + 1].tolist()
+            base = ends[0]
+            piece = bytes(blob[base : ends[-1]])
+            for start, stop in pairwise(ends):
+                yield piece[start - base : stop - base].decode("utf-8", "surrogatepass")
 
     @classmethod
     def number(cls, values: Sequence[float | None]) -> Column:
@@ -167,32 +180,14 @@ class Catalogue:
         self.vocabulary.save(folder / "vocabulary")
         np.save(folder / "available.npy", self.available)
         np.save(folder / "expires.npy", self.expires)
-        described = []
-        for number, (name, column) in enumerate(self.columns.items()):
-            for part, array in column.arrays.items():
-                np.save(folder / f"column{number}.{part}.npy", array)
-            described.append(
-                {
-                    "name": name,
-                    "kind": column.kind,
-                    "arrays": list(column.arrays),
-                    "terms": list(column.terms),
-                }
-            )
-        (folder / "columns.json").write_text(json.dumps(described))
+        save_columns(self.columns, folder)
         if self.taken:
             (folder / _TAKEN).write_text(json.dumps(self.taken))
 
     @classmethod
     def load(cls, folder: Path) -> Catalogue:
         """Open a saved catalogue, memory-mapped."""
-        columns = {}
-        for number, entry in enumerate(json.loads((folder / "columns.json").read_text())):
-            assert entry["kind"] in get_args(ColumnKind)
-            arrays = {
-                part: open_array(folder / f"column{number}.{part}.npy") for part in entry["arrays"]
-            }
-            columns[entry["name"]] = Column(entry["kind"], arrays, tuple(entry["terms"]))
+        columns = load_columns(folder)
         return cls(
             Vocabulary.load(folder / "vocabulary"),
             columns,
@@ -200,3 +195,32 @@ class Catalogue:
             open_array(folder / "expires.npy").astype(np.int64, copy=False),
             json.loads((folder / _TAKEN).read_text()) if (folder / _TAKEN).exists() else 0,
         )
+
+
+def save_columns(columns: Mapping[str, Column], folder: Path) -> None:
+    """Write columns into a folder that is there: an array for each part, and `columns.json`."""
+    described = []
+    for number, (name, column) in enumerate(columns.items()):
+        for part, array in column.arrays.items():
+            np.save(folder / f"column{number}.{part}.npy", array)
+        described.append(
+            {
+                "name": name,
+                "kind": column.kind,
+                "arrays": list(column.arrays),
+                "terms": list(column.terms),
+            }
+        )
+    (folder / "columns.json").write_text(json.dumps(described))
+
+
+def load_columns(folder: Path) -> dict[str, Column]:
+    """Open saved columns, memory-mapped."""
+    columns = {}
+    for number, entry in enumerate(json.loads((folder / "columns.json").read_text())):
+        assert entry["kind"] in get_args(ColumnKind)
+        arrays = {
+            part: open_array(folder / f"column{number}.{part}.npy") for part in entry["arrays"]
+        }
+        columns[entry["name"]] = Column(entry["kind"], arrays, tuple(entry["terms"]))
+    return columns

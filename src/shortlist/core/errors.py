@@ -44,6 +44,10 @@ class StoreError(ShortlistError):
     """A store (history, availability) cannot be reached or holds something unreadable."""
 
 
+class FeatureError(StoreError):
+    """A value that a request may not be answered without cannot be told; others may be answered."""
+
+
 class RequestError(ShortlistError):
     """A request is malformed; `where` names its field. HTTP answers 4xx with it."""
 

@@ -15,8 +15,8 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
         kind: what happened.
         position: where in the answer the item was shown, counted from 0.
         request: the id of the answer that it was shown in.
-        propensity: of an impression: the chance that it was shown there, where places are drawn
-            by lot.
+        propensity: of an impression: the chance that it was shown there, above 0 and at most 1,
+            where places are drawn by lot.
         variants: of an impression: experiment → the variant that the user had.
     """
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,27 +41,33 @@ COMPARE: dict[str, Callable[[Any, Any], Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """`column op value`, op one of == != < <= > >=."""
+    """`column op value`, op one of == != < <= > >=; `at` is where the value is in the text."""
 
     column: str
     op: str
     value: Literal
+    at: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """`column in [values]`."""
+    """`column in [values]`; `at` is where the values are in the text."""
 
     column: str
     values: tuple[Literal, ...]
+    at: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Like:
-    """`column like pattern`; `%` stands for any text, `_` for one character."""
+    """`column like pattern`; `%` stands for any text, `_` for one character.
+
+    `at` is where the pattern is in the text.
+    """
 
     column: str
     pattern: str
+    at: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,9 @@ class _Parser:
     def _peek(self) -> tuple[str, str, int]:
         return self.tokens[self.at] if self.at < len(self.tokens) else ("end", "", len(self.text))
 
+    def _place(self) -> int:
+        return self._peek()[2]
+
     def _fail(self, expected: str) -> RequestError:
         _, found, position = self._peek()
         return self._error(position, expected, found)
@@ -128,28 +131,28 @@ class _Parser:
     def _comparison(self) -> Expression:
         kind, text, _ = self._peek()
         if kind in ("number", "string") or text.lower() in ("true", "false"):
-            return self._value_first(self._value())
+            return self._value_first(self._place(), self._value())
         if kind == "word" and text.lower() in _CONTAINS:
             self.at += 1
             return self._array(text.lower())
         name = self._name()
         if self._take("in"):
-            return Member(name, self._list())
+            return Member(name, at=self._place(), values=self._list())
         if self._take("like"):
-            return Like(name, self._text())
+            return Like(name, at=self._place(), pattern=self._text())
         if self._take("is"):
             negated = self._take("not")
             self._need("null")
             return Not(Missing(name)) if negated else Missing(name)
         if self._take("not"):
             self._need("in")
-            return Not(Member(name, self._list()))
+            return Not(Member(name, at=self._place(), values=self._list()))
         op = self._take(*COMPARE)
         if not op:
             raise self._fail("a comparison (==, !=, <, <=, >, >=, in, like, is)")
-        return Compare(name, op, self._value())
+        return Compare(name, op, at=self._place(), value=self._value())
 
-    def _value_first(self, value: Literal) -> Expression:
+    def _value_first(self, at: int, value: Literal) -> Expression:
         """`value op column`, `low <= column < high` and `value in column`."""
         if self._take("in"):
             return Contains(self._name(), (value,), every=True)
@@ -157,11 +160,12 @@ class _Parser:
         if not op:
             raise self._fail("a comparison (==, !=, <, <=, >, >=, in)")
         name = self._name()
-        first = Compare(name, _MIRROR[op], value)
+        first = Compare(name, _MIRROR[op], value, at)
         second = self._take(*COMPARE)
         if not second:
             return first
-        return Junction((first, Compare(name, second, self._value())), every=True)
+        last = Compare(name, second, at=self._place(), value=self._value())
+        return Junction((first, last), every=True)
 
     def _array(self, function: str) -> Expression:
         self._need("(")

@@ -6,7 +6,7 @@ written. One request or a batch goes through the same functions, and a batch equ
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -133,6 +133,11 @@ class Pipeline(Protocol):
 
     Offline code never imports the online package; the composition root hands it one of these.
     """
+
+    @property
+    def vectors(self) -> Mapping[str, Callable[[NDArray[np.int32]], NDArray[np.float32]]]:
+        """Retriever → its vectors of catalogue rows, `float32[n, dim]`; zeros without one."""
+        ...
 
     def retrieve(self, requests: Sequence[Request]) -> list[Candidates]:
         """Candidates of each request, before ranking."""

@@ -18,6 +18,7 @@ class SearchRequest:
     Attributes:
         query: what was typed. Words in double quotes must stand side by side, in that order.
         user: whose taste counts; empty for nobody's.
+        place: where it is asked from, as `data.items.place` calls places; empty for unknown.
         k: how many items to return, 1 to 1,000.
         where: a filter expression over item attributes; empty for none.
         exclude: ids of items that must not be returned.
@@ -42,6 +43,7 @@ class SearchRequest:
     unfinished: bool = False
     highlight: bool = True
     explain: bool = False
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)

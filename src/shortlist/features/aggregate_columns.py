@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from shortlist.core.keys import kind_code
 from shortlist.core.times import DAY
 from shortlist.features.contract import AsOf
 from shortlist.features.declared import Aggregate
@@ -12,14 +14,32 @@ from shortlist.features.declared import Aggregate
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
+PAIR = 1 << 32
+"""A term of an item times this, and a value of a user, are one term."""
 TERM = "term"
 """The column of what events and candidates share."""
+EVENTS = "1:"
+"""The column that counts every event."""
+NEWEST = "last::"
+"""The column of every event's time."""
 
 
 def listed(feature: Aggregate) -> str:
     """The attribute whose values are counted: an item may have several."""
     of = feature.section.of
     return of if feature.section.value == "distinct" and of not in ("user", "item") else ""
+
+
+def with_others(at: AsOf) -> AsOf:
+    """The same with events that are no interactions in the log, at the weight 0."""
+    import ibis
+
+    assert at.others is not None, "events that are no interactions are not there"
+    columns = ("user", "item", "time", "kind")
+    others = at.others.select(*columns, weight=ibis.literal(0.0, "float64"))
+    schema = at.log.select(*columns, "weight").schema()
+    log = ibis.union(at.log.select(*columns, "weight"), others.cast(schema))
+    return replace(at, log=log, others=None)
 
 
 def terms_of(at: AsOf, key: str) -> ir.Table:
@@ -32,12 +52,48 @@ def terms_of(at: AsOf, key: str) -> ir.Table:
     return values.drop_null(TERM).mutate(term=lambda t: t.term.cast("int64"))
 
 
+def with_terms(table: ir.Table, at: AsOf, key: str, group: str = "") -> ir.Table:
+    """The table with `term`: a line once for each value of its item, and of its user.
+
+    Args:
+        table: it has `item` where there is a key, `user` where there is a group.
+        at: what is joined.
+        key: what an item and its events share; empty for nothing.
+        group: what a user and the users of events share; empty for nothing.
+    """
+    import ibis
+
+    if key == "item":
+        table = table.mutate(term=table["item"].cast("int64"))
+    elif key:
+        table = table.join(terms_of(at, key), "item")
+    else:
+        table = table.mutate(term=ibis.literal(0, "int64"))
+    if not group:
+        return table
+    table = table.join(_values_of_users(at, group), "user")
+    return table.mutate(term=table.term * PAIR + table.own).drop("own")
+
+
+def _values_of_users(at: AsOf, group: str) -> ir.Table:
+    """(user, own): the values of each user, each once."""
+    assert at.users is not None, "[data.users] is not there"
+    values = at.users.select("user", own=at.users[f"attribute:{group}"])
+    if values.own.type().is_array():
+        values = values.select("user", own=values.own.unnest()).distinct()
+    return values.drop_null("own").mutate(own=lambda t: t.own.cast("int64"))
+
+
+def _named(kinds: Sequence[int]) -> str:
+    return "-".join(map(str, sorted(kinds)))
+
+
 def above(feature: Aggregate) -> str:
     """The column that a feature aggregates; features of the same events share it."""
     section = feature.section
     counted = "1" if section.value in ("count", "rate") else f"{section.value}:{section.of}"
     counted = f"v:{section.of}" if section.value in ("sum", "mean") else counted
-    return f"{counted}:{sorted(feature.kinds)}"
+    return f"{counted}:{_named(feature.kinds)}"
 
 
 def below(feature: Aggregate) -> str:
@@ -46,16 +102,32 @@ def below(feature: Aggregate) -> str:
         case "mean":
             # every event has a weight
             counted = "1" if feature.section.of == "weight" else f"n:{feature.section.of}"
-            return f"{counted}:{sorted(feature.kinds)}"
+            return f"{counted}:{_named(feature.kinds)}"
         case "rate":
-            return f"1:{sorted(feature.among)}"
+            return f"1:{_named(feature.among)}"
         case _:
             return ""
 
 
-def events_with(
-    features: Sequence[Aggregate], at: AsOf, log: ir.Table
-) -> tuple[ir.Table, list[str]]:
+def shares_of(feature: Aggregate) -> list[tuple[str, dict[int, float] | None]]:
+    """The columns of a feature, above and below, each with what an event of each kind adds to it.
+
+    None where that is not a matter of kinds, or where kinds are not told apart.
+    """
+    section, every = feature.section, {kind_code(k): w for k, w in feature.weights.items() if w > 0}
+    ones = dict.fromkeys(feature.kinds or every, 1.0)
+    match section.value:
+        case "sum" | "mean" if section.of == "weight":
+            up = {kind: every[kind] for kind in ones if kind in every}
+            told = [(above(feature), up), (below(feature), ones)]
+        case "count" | "rate":
+            told = [(above(feature), ones), (below(feature), dict.fromkeys(feature.among, 1.0))]
+        case _:
+            told = [(above(feature), {}), (below(feature), {})]
+    return [(name, shares or None) for name, shares in told if name]
+
+
+def events_with(features: Sequence[Aggregate], at: AsOf, log: ir.Table) -> ir.Table:
     """The log with the columns that features aggregate, null where an event does not count.
 
     count, rate: 1. sum, mean: the value, and 1 where there is one. last: the time. distinct: the
@@ -76,24 +148,24 @@ def events_with(
     for feature in features:
         of, up, down = feature.section.of, above(feature), below(feature)
         there = counts(feature.kinds)
-        # cast: DuckDB takes 1.0 for a decimal, whose sums are 128 bits wide and slow
+        # 1, cast: DuckDB takes 1.0 for a decimal, whose sums are 128 bits wide and slow
         match feature.section.value:
             case "sum" | "mean":
                 value = (log.weight if of == "weight" else log[of]).cast("float64")
                 value = ibis.ifelse(there & ~value.isnan() & ~value.isinf(), value, None)
                 columns[up] = value
                 if down:
-                    columns[down] = ibis.ifelse(value.notnull(), 1.0, None).cast("float64")
+                    columns[down] = ibis.ifelse(value.notnull(), 1, None).cast("float64")
             case "last":
                 columns[up] = ibis.ifelse(there, log.time, None)
             case "distinct":
                 told = log["value"] if listed(feature) else log[of]
                 columns[up] = ibis.ifelse(there, told.cast("int64"), None)
             case _:
-                columns[up] = ibis.ifelse(there, 1.0, None).cast("float64")
+                columns[up] = ibis.ifelse(there, 1, None).cast("float64")
                 if down:
-                    columns[down] = ibis.ifelse(counts(feature.among), 1.0, None).cast("float64")
-    return log.mutate(**columns), list(columns)
+                    columns[down] = ibis.ifelse(counts(feature.among), 1, None).cast("float64")
+    return log.mutate(**columns)
 
 
 def value_of(feature: Aggregate, x: ir.Value, y: ir.Value | None, now: ir.Value) -> ir.Value:
@@ -105,7 +177,10 @@ def value_of(feature: Aggregate, x: ir.Value, y: ir.Value | None, now: ir.Value)
             return (now - x) / float(DAY)
         case _:
             assert y is not None
-            return x.fill_null(0.0) / y.nullif(0.0)
+            above_it, below_it = feature.prior
+            if not below_it:
+                return x.fill_null(0.0) / y.nullif(0.0)
+            return (x.fill_null(0.0) + above_it) / (y.fill_null(0.0) + below_it)
 
 
 def summary_of(feature: Aggregate, column: ir.Value) -> ir.Value:

@@ -32,7 +32,8 @@ def of_users(features: Sequence[Aggregate], at: AsOf) -> ir.Table:
     if attribute := listed(features[0]):
         values = terms_of(at, attribute).rename(value=TERM)
         events = events.join(values, "item")
-    events, columns = events_with(features, at, events)
+    events = events_with(features, at, events)
+    columns = sorted({name for f in features for name in (above(f), below(f)) if name})
     events = events.mutate(block=((events.sequence - 1) / HISTORY).floor().cast("int64"))
     requests = sequenced_requests(at)
     newest = ((requests.sequence - 1) / HISTORY).floor().cast("int64")

@@ -7,7 +7,7 @@ one request's candidates. Both see only what happened strictly before the reques
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.core.catalogue import Catalogue
+from shortlist.core.users import UserTable
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -23,6 +24,35 @@ if TYPE_CHECKING:
 
 HISTORY = 100
 """User features look at this many of the user's newest interactions."""
+
+VectorsOf = Callable[[NDArray[np.int32]], NDArray[np.float32]]
+"""A retriever's vectors of catalogue rows, `float32[n, dim]`; zeros for rows without one."""
+
+
+@dataclass(frozen=True)
+class Others:
+    """Events that are no interactions (impressions, kinds without weight), by time; what features
+    count beside them.
+
+    Attributes:
+        user: `int32[n]` user rows.
+        item: `int32[n]` catalogue rows.
+        time: `int64[n]` microseconds.
+        kind: `uint32[n]`, `core.keys.kind_code`.
+    """
+
+    user: NDArray[np.int32]
+    item: NDArray[np.int32]
+    time: NDArray[np.int64]
+    kind: NDArray[np.uint32]
+
+    def __len__(self) -> int:
+        return len(self.item)
+
+    def before(self, until: int) -> Others:
+        """The part before an instant."""
+        end = int(np.searchsorted(self.time, until))
+        return Others(self.user[:end], self.item[:end], self.time[:end], self.kind[:end])
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +74,11 @@ class View:
         history_kinds: `uint32[h]`, their kinds (`core.keys.kind_code`); empty where no declared
             feature asks.
         counters: of the declared features over everybody's events; empty without any.
+        users: what the release knows of users; None without `[data.users]`.
+        user_row: the user's row in `users`; -1 where they are not in it.
+        vectors: retriever → its item vectors, of those that declared features ask for.
+        remote: feature of Feast → its value for each candidate, `float32[n]`, NaN where it has
+            none; empty where it was not asked.
     """
 
     now: int
@@ -57,6 +92,10 @@ class View:
     items: dict[str, NDArray[np.float32]]
     history_kinds: NDArray[np.uint32] = field(default_factory=lambda: np.empty(0, np.uint32))
     counters: Mapping[str, Counter] = field(default_factory=dict)
+    users: UserTable | None = None
+    user_row: int = -1
+    vectors: Mapping[str, VectorsOf] = field(default_factory=dict)
+    remote: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,13 +110,24 @@ class AsOf:
             `fused_gap`; one line per candidate.
         catalogue: item (row) and one column `attribute:<name>` per attribute that a feature
             needs: numbers as floats, keywords as their codes, lists of keywords as arrays of
-            codes; null where missing.
+            codes; null where missing. Beside them `text:<name>` of the keyword attributes that a
+            feature compares: text, or arrays of it.
+        users: user (row) and the same columns of `[data.users]`; users without a line are not in
+            it. None where no feature asks.
+        others: events that are no interactions (impressions, kinds without weight): user, item,
+            time, kind. None where no feature asks.
+        vectors: retriever → its item vectors, fitted on what is before every request.
+        remote: feature of Feast → a table with its column, by request and item or by request.
     """
 
     log: ir.Table
     requests: ir.Table
     candidates: ir.Table
     catalogue: ir.Table
+    users: ir.Table | None = None
+    others: ir.Table | None = None
+    vectors: Mapping[str, VectorsOf] = field(default_factory=dict)
+    remote: Mapping[str, ir.Table] = field(default_factory=dict)
 
 
 class Feature(Protocol):

@@ -14,6 +14,14 @@ TOTAL, RATIO, LAST, DISTINCT = range(4)
 
 
 @kernel
+def span_of(offsets: NDArray[np.int64], key: int) -> tuple[int, int]:
+    """Where the events of a key are in a release; nowhere where the key is newer."""
+    if key + 1 < len(offsets):
+        return offsets[key], offsets[key + 1]
+    return 0, 0
+
+
+@kernel
 def accumulate(
     offsets: NDArray[np.int64],
     times: NDArray[np.int64],
@@ -61,10 +69,11 @@ def append(
             live_y[older] += y[i] * fade
             newer, older = older, after[older]
         before, total_x, total_y = time, 0.0, 0.0
+        start, stop = span_of(offsets, key)
         if older >= 0:
             before, total_x, total_y = live_times[older], live_x[older], live_y[older]
-        elif offsets[key + 1] > offsets[key]:
-            end = offsets[key + 1] - 1
+        elif stop > start:
+            end = stop - 1
             before, total_x, total_y = base_times[end], base_x[end], base_y[end]
         if half_life > 0:
             fade = 2.0 ** (-(time - before) / half_life)
@@ -108,8 +117,9 @@ def meet(
                 live_before[node] = live_times[cursor]
                 found = True
             cursor = after[cursor]
-        place = offsets[key + 1] - 1
-        while place >= offsets[key] and not found:
+        start, stop = span_of(offsets, key)
+        place = stop - 1
+        while place >= start and not found:
             if base_values[place] == value:
                 live_before[node] = base_times[place]
                 found = True
@@ -156,8 +166,9 @@ def _different(
     while node >= 0 and live_times[node] >= begin:
         count += live_times[node] < now and live_before[node] < begin
         node = after[node]
-    place = first_not_before(times, offsets[key], offsets[key + 1], now) - 1
-    while place >= offsets[key] and times[place] >= begin:
+    start, stop = span_of(offsets, key)
+    place = first_not_before(times, start, stop, now) - 1
+    while place >= start and times[place] >= begin:
         count += base_before[place] < begin
         place -= 1
     return float(count)
@@ -183,15 +194,25 @@ def _totals(
         node = after[node]
     if node >= 0:
         return live_times[node], live_x[node], live_y[node]
-    end = first_not_before(times, offsets[key], offsets[key + 1], instant)
-    if end > offsets[key]:
+    start, stop = span_of(offsets, key)
+    end = first_not_before(times, start, stop, instant)
+    if end > start:
         return times[end - 1], base_x[end - 1], base_y[end - 1]
     return np.iinfo(np.int64).min, 0.0, 0.0
 
 
 @kernel
-def _value(now: int, how: int, half_life: float, newest: int, x: float, y: float) -> float:
-    """What totals say; NaN for nothing."""
+def _value(
+    now: int,
+    how: int,
+    half_life: float,
+    newest: int,
+    x: float,
+    y: float,
+    above: float,
+    below: float,
+) -> float:
+    """What totals say, a ratio with something added above and below; NaN for nothing."""
     there = newest > np.iinfo(np.int64).min
     if half_life > 0 and there:
         fade = 2.0 ** (-(now - newest) / half_life)
@@ -203,7 +224,7 @@ def _value(now: int, how: int, half_life: float, newest: int, x: float, y: float
         return x
     if how == LAST:
         return (now - newest) / DAY if there else np.nan
-    return x / y if y > 0 else np.nan
+    return (x + above) / (y + below) if y + below > 0 else np.nan
 
 
 @kernel
@@ -215,6 +236,8 @@ def read(
     window: int,
     half_life: float,
     default: float,
+    above: float,
+    below: float,
     head: NDArray[np.int64],
     after: NDArray[np.int64],
     live_times: NDArray[np.int64],
@@ -252,7 +275,7 @@ def read(
                     )
                     x -= before_x
                     y -= before_y
-                value = _value(now, how, half_life, newest, x, y)
+                value = _value(now, how, half_life, newest, x, y, above, below)
             if not np.isnan(value):
                 if how == LAST and count > 0:
                     total = min(total, value)

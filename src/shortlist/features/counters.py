@@ -1,7 +1,7 @@
-"""Declared aggregates by item or by attribute, online: a release's series and what came after it.
+"""Declared aggregates over everybody's events, online: a release's series and what came after it.
 
-A series holds, for each key (an item row, or the code of an attribute's value), running totals at
-the times of its events; a value over a window is the difference of two of them. A release keeps
+A series holds, for each key (an item row, the code of an attribute's value, or a pair of such a
+one and of a user's value: `features.pairs`), running totals at the times of its events; a value over a window is the difference of two of them. A release keeps
 what values of any instant from its watermark on need. Posted events are appended to chains, newest
 first, that go on from the release's totals: one costs the same whatever came before it.
 """
@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 
 from shortlist.core.catalogue import Catalogue
 from shortlist.core.errors import ReleaseError
+from shortlist.core.users import UserTable
 from shortlist.core.vocabulary import open_array
+from shortlist.features.contract import View
 from shortlist.features.counter_kernels import (
     DISTINCT,
     LAST,
@@ -30,9 +32,9 @@ from shortlist.features.counter_kernels import (
     read,
 )
 from shortlist.features.declared import Aggregate
-from shortlist.features.tastes import values_of
+from shortlist.features.pairs import Places, crossed, of_each, terms_of_items, terms_of_users
 
-FORMAT = 1
+FORMAT = 2
 SERIES = "features/series"
 """Where a release holds them, a folder for each feature."""
 NEVER = np.iinfo(np.int64).min
@@ -44,7 +46,7 @@ _HOW = {
     "last": LAST,
     "distinct": DISTINCT,
 }
-_ARRAYS = ("offsets", "times", "x", "y", "values")
+_ARRAYS = ("offsets", "times", "x", "y", "values", "pairs")
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,15 @@ class Log:
     time: NDArray[np.int64]
     kind: NDArray[np.uint32]
 
+    def joined(self, other: Log) -> Log:
+        """The events of both."""
+        return Log(
+            np.concatenate([self.item, other.item]),
+            np.concatenate([self.user, other.user]),
+            np.concatenate([self.time, other.time]),
+            np.concatenate([self.kind, other.kind]),
+        )
+
 
 @dataclass(frozen=True)
 class Series:
@@ -76,6 +87,8 @@ class Series:
         x, y: `float64[m]`, running totals; decayed to their own time where the feature decays. For
             `distinct`, x is the time of the key's event before with the same value, and y unused.
         values: `int64[m]`, what `distinct` tells apart; else empty.
+        pairs: `int64[keys]`, ascending, the pairs that keys are the places of; empty where the
+            feature is not of an attribute of users.
     """
 
     until: int
@@ -85,18 +98,29 @@ class Series:
     x: NDArray[np.float64]
     y: NDArray[np.float64]
     values: NDArray[np.int64]
+    pairs: NDArray[np.int64]
 
     @classmethod
-    def of(cls, feature: Aggregate, log: Log, catalogue: Catalogue, until: int) -> Series:
+    def of(
+        cls,
+        feature: Aggregate,
+        log: Log,
+        catalogue: Catalogue,
+        until: int,
+        users: UserTable | None = None,
+    ) -> Series:
         """The series of a log; events that are not before `until` are passed over."""
         there = log.time < until
         log = Log(log.item[there], log.user[there], log.time[there], log.kind[there])
         newest = int(log.time.max(initial=NEVER))
-        event, keys, x, y, values = _lines(feature, log, catalogue)
+        event, keys, x, y, values = _lines(feature, log, catalogue, users)
+        pairs = np.empty(0, np.int64)
+        if feature.group:
+            pairs, keys = np.unique(keys, return_inverse=True)
         times = log.time[event]
         order = np.lexsort((times, keys))
         keys, times, x, y, values = keys[order], times[order], x[order], y[order], values[order]
-        size = _keys(feature, catalogue)
+        size = len(pairs) if feature.group else keys_of(feature, catalogue)
         offsets = np.searchsorted(keys, np.arange(size + 1))
         if feature.section.value == "distinct":
             x = _before(keys, values, times)
@@ -111,6 +135,7 @@ class Series:
             x[keep],
             y[keep],
             values[keep] if feature.section.value == "distinct" else np.empty(0, np.int64),
+            pairs,
         )
 
     def save(self, folder: Path) -> None:
@@ -143,14 +168,23 @@ class Series:
 class Counter:
     """A series and the events since: what one feature is online. Not safe for several threads."""
 
-    def __init__(self, feature: Aggregate, series: Series, catalogue: Catalogue) -> None:
-        self._feature, self._series, self._catalogue = feature, series, catalogue
+    def __init__(
+        self,
+        feature: Aggregate,
+        series: Series,
+        catalogue: Catalogue,
+        users: UserTable | None = None,
+    ) -> None:
+        self._feature, self._series = feature, series
+        self._catalogue, self._users = catalogue, users
         self.newest = series.newest
         """The time of the newest event that is known, of whatever item."""
         self._how = _HOW[feature.section.value]
         self._window = feature.window or 0
         self._half_life = float(feature.half_life or 0)
-        self._head = np.full(len(series.offsets) - 1, -1, np.int64)
+        self._prior = feature.prior
+        self._pairs = Places(series.pairs) if feature.group else None
+        self._head = np.full(len(series.offsets) - 1 + bool(self._pairs), -1, np.int64)
         self._size = 0
         self._next, self._times, self._values = (np.empty(64, np.int64) for _ in range(3))
         self._x, self._y = np.empty(64), np.empty(64)
@@ -162,7 +196,9 @@ class Counter:
             return
         log = Log(log.item[fresh], log.user[fresh], log.time[fresh], log.kind[fresh])
         self.newest = max(self.newest, int(log.time.max()))
-        event, keys, x, y, values = _lines(self._feature, log, self._catalogue)
+        event, keys, x, y, values = _lines(self._feature, log, self._catalogue, self._users)
+        if self._pairs is not None:
+            keys = self._pairs.add(keys)
         self._room(len(keys))
         series = self._series
         times = log.time[event]
@@ -178,30 +214,30 @@ class Counter:
             )
         self._size += len(keys)
 
-    def read(
-        self,
-        catalogue: Catalogue,
-        rows: NDArray[np.int32],
-        now: int,
-        default: float,
-        out: NDArray[np.float32],
-    ) -> None:
-        """Write the value of each row as of an instant into `out`, `float32[n]`."""
-        key = self._feature.key
-        if key == "item":
-            starts, keys = np.arange(len(rows) + 1), rows
-        else:
-            starts, keys = values_of(catalogue.columns[key], rows)
-        keys = np.where(keys < len(self._head), keys, np.int32(-1))  # newer than the release
+    def read(self, view: View, default: float, out: NDArray[np.float32]) -> None:
+        """Write the value of each candidate into `out`, `float32[n]`."""
+        feature, now = self._feature, view.now
+        starts, keys = terms_of_items(view.catalogue, feature.key, view.rows)
+        newer = keys >= keys_of(feature, self._catalogue)  # than the release
+        keys = np.where(newer, np.int32(-1), keys)
+        if self._pairs is not None:
+            users = np.array([view.user_row], np.int32)
+            own = terms_of_users(self._users, feature.group, users)
+            starts, pairs = crossed(of_each(own, len(view.rows)), (starts, keys))
+            keys = self._pairs.of(pairs).astype(np.int32)
         series = self._series
         read(
-            *(starts, keys, now, self._how, self._window, self._half_life, default),
+            *(starts, keys, now, self._how, self._window, self._half_life, default, *self._prior),
             *(self._head, self._next, self._times, self._x, self._y),
             *(series.offsets, series.times, series.x, series.y),
             out,
         )
 
     def _room(self, more: int) -> None:
+        if self._pairs is not None and len(self._pairs) > len(self._head):
+            grown = np.full(max(len(self._pairs), 2 * len(self._head)), -1, np.int64)
+            grown[: len(self._head)] = self._head
+            self._head = grown
         size = len(self._next)
         while size < self._size + more:
             size *= 2
@@ -223,10 +259,11 @@ Lines = tuple[
 ]
 
 
-def _keys(feature: Aggregate, catalogue: Catalogue) -> int:
+def keys_of(feature: Aggregate, catalogue: Catalogue) -> int:
+    """How many keys items have."""
     if feature.key == "item":
         return len(catalogue)
-    return len(catalogue.columns[feature.key].terms)
+    return len(catalogue.columns[feature.key].terms) if feature.key else 1
 
 
 def matched(feature: Aggregate, kinds: NDArray[np.integer]) -> tuple[NDArray[np.bool_], ...]:
@@ -253,16 +290,18 @@ def amounts(
     return x, y
 
 
-def _lines(feature: Aggregate, log: Log, catalogue: Catalogue) -> Lines:
+def _lines(feature: Aggregate, log: Log, catalogue: Catalogue, users: UserTable | None) -> Lines:
     """The place of each event, its key, x, y and value; once for each key that it has."""
     x, y = amounts(feature, catalogue, log.item, log.kind)
     event = np.flatnonzero((x != 0) | (y != 0))
-    if feature.key == "item":
-        keys = log.item[event].astype(np.int64)
-    else:
-        starts, codes = values_of(catalogue.columns[feature.key], log.item[event])
-        event, keys = np.repeat(event, np.diff(starts)), codes.astype(np.int64)
-        event, keys = event[keys >= 0], keys[keys >= 0]
+    terms = terms_of_items(catalogue, feature.key, log.item[event])
+    if feature.group:
+        assert users is not None, "[data.users] is not there"
+        rows = users.vocabulary.rows_of_keys(log.user[event])
+        terms = crossed(terms_of_users(users, feature.group, rows), terms)
+    starts, codes = terms
+    event, keys = np.repeat(event, np.diff(starts)), codes.astype(np.int64)
+    event, keys = event[keys >= 0], keys[keys >= 0]
     told = log.user.view(np.int64) if feature.section.of == "user" else log.item.astype(np.int64)
     return event, keys, x[event], y[event], told[event]
 

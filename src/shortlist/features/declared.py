@@ -1,6 +1,6 @@
 """Features that a project declares in `[features]`: both sides of each.
 
-By item or by an attribute, values are as of the request from everybody's events
+By item, by an attribute of items or of users, values are as of the request from everybody's events
 (`features.counters`); by user, from the user's newest `HISTORY` interactions (`features.past`).
 """
 
@@ -15,12 +15,15 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.config.features import FeatureSection
-from shortlist.core.catalogue import NO_TIME, ColumnKind
-from shortlist.core.errors import ConfigError, StoreError
+from shortlist.config.features import OF_USERS, FeatureSection, uncounted
+from shortlist.core.catalogue import ColumnKind
+from shortlist.core.errors import ConfigError, FeatureError
 from shortlist.core.keys import kind_code
-from shortlist.core.times import DAY, parse_span
+from shortlist.core.times import DAY, SECOND, parse_span
+from shortlist.features.attributes import ItemColumn, Match, UserColumn
 from shortlist.features.contract import AsOf, View
+from shortlist.features.remote import Remote, Who
+from shortlist.features.similarity import Similarity
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -38,11 +41,13 @@ class Aggregate:
         name: the feature's name.
         section: what was declared.
         weights: what each kind of event counts; empty: each counts 1.
+        beyond: whether it counts events that are no interactions.
     """
 
     name: str
     section: FeatureSection
     weights: Mapping[str, float]
+    beyond: bool = False
 
     @property
     def default(self) -> float:
@@ -55,15 +60,27 @@ class Aggregate:
         return self.section.by[0] == "user"
 
     @property
+    def group(self) -> str:
+        """The attribute that the users of its events share with the user; empty for none."""
+        by = self.section.by[0]
+        return by.removeprefix(OF_USERS) if by.startswith(OF_USERS) else ""
+
+    @property
     def key(self) -> str:
         """What events share with a candidate: `item`, an attribute, or nothing (empty)."""
-        return self.section.by[-1] if self.section.by[-1] != "user" else ""
+        last = self.section.by[-1]
+        return "" if last == "user" or last.startswith(OF_USERS) else last
 
     @property
     def attributes(self) -> list[str]:
         """The catalogue attributes that it reads."""
-        named = (*self.section.by, self.section.of)
+        named = (self.key, self.section.of)
         return [name for name in named if name not in ("", "user", "item", "weight")]
+
+    @property
+    def user_attributes(self) -> tuple[str, ...]:
+        """The attributes of users that it reads."""
+        return (self.group,) if self.group else ()
 
     @cached_property
     def window(self) -> int | None:
@@ -89,6 +106,11 @@ class Aggregate:
     def among(self) -> list[int]:
         """Codes of the kinds that a rate divides by; empty for all."""
         return [kind_code(kind) for kind in self.section.among]
+
+    @property
+    def prior(self) -> tuple[float, float]:
+        """What a rate adds above and below."""
+        return (self.section.prior[0], self.section.prior[1]) if self.section.prior else (0.0, 0.0)
 
     def weight_of(self, kinds: NDArray[np.integer]) -> NDArray[np.float64]:
         """What events of these kinds count, `float64[n]`."""
@@ -117,50 +139,17 @@ class Aggregate:
         if self.freshness is not None and view.now - counter.newest > self.freshness:
             self._stale(view.now - counter.newest, out)
         else:
-            counter.read(view.catalogue, view.rows, view.now, self.default, out)
+            counter.read(view, self.default, out)
 
     def _stale(self, age: int, out: NDArray[np.float32]) -> None:
         if self.section.missing == "closed":
-            raise StoreError(
+            raise FeatureError(
                 f"the newest known event is {age / DAY:,.2f} days old, and the feature "
                 f"{self.name!r} may be {self.section.freshness} old at most.",
                 remedy=f'Post events, train again, or set features.{self.name}.missing = "open".',
                 where=f"features.{self.name}",
             )
         out.fill(self.default)
-
-
-@dataclass(frozen=True)
-class ItemColumn:
-    """An attribute of the candidate: a number, or the days since a time."""
-
-    name: str
-    attribute: str
-    default: float = 0.0
-
-    def offline(self, at: AsOf) -> ir.Table:
-        """(item) for a number, (request, item) for a time."""
-        value = at.catalogue[f"attribute:{self.attribute}"]
-        if not value.type().is_integer():
-            import ibis
-
-            finite = ibis.ifelse(value.isnan() | value.isinf(), None, value)
-            return at.catalogue.select("item", **{self.name: finite})
-        asked = at.candidates.select("request", "item").join(
-            at.requests.select("request", now="time"), "request"
-        )
-        asked = asked.join(at.catalogue.select("item", then=value), "item")
-        return asked.select("request", "item", **{self.name: (asked.now - asked.then) / float(DAY)})
-
-    def online(self, view: View, out: NDArray[np.float32]) -> None:
-        """A gather."""
-        column = view.catalogue.columns[self.attribute]
-        values = column.arrays["values"][view.rows]
-        if column.kind == "time":
-            found, age = values != NO_TIME, (view.now - values.astype(np.float64)) / DAY
-        else:
-            found, age = np.isfinite(values), values
-        out[:] = np.where(found, age, self.default)
 
 
 @dataclass(frozen=True)
@@ -201,13 +190,15 @@ class Cross:
         out[:] = np.where(np.isfinite(made), made, self.default)
 
 
-Declared = Aggregate | ItemColumn | Cross
+Declared = Aggregate | ItemColumn | UserColumn | Match | Similarity | Remote | Cross
 
 
 def declare(
     sections: Mapping[str, FeatureSection],
     weights: Mapping[str, float],
     kinds: Mapping[str, ColumnKind],
+    users: Mapping[str, ColumnKind] | None = None,
+    impression: str = "impression",
 ) -> list[Declared]:
     """The declared features, crosses last.
 
@@ -215,6 +206,8 @@ def declare(
         sections: `config.features.declared`.
         weights: `data.events.weights`.
         kinds: the catalogue's columns.
+        users: the columns of `[data.users]`; None without them.
+        impression: `data.events.impression`.
 
     Raises:
         ConfigError: an attribute is not of a kind that the feature can read.
@@ -226,27 +219,72 @@ def declare(
                 left, right = section.cross
                 made.append(Cross(name, left, right, section.how, section.default))
             case "column":
-                _of_kind(name, "of", section.of, ("number", "time"), kinds)
-                made.append(ItemColumn(name, section.of, section.default))
+                made.append(_column(name, section, kinds, users or {}))
+            case "match":
+                _of_kind(name, "of", section.of, KEYWORDS, users or {})
+                _of_kind(name, "by", section.by[0], KEYWORDS, kinds)
+                made.append(Match(name, section.of, section.by[0], section.default))
+            case "similarity":
+                cosine = section.measure == "cosine"
+                made.append(
+                    Similarity(name, section.vectors, section.reach, cosine, section.default)
+                )
+            case "feast":
+                made.append(_remote(name, section))
             case _:
-                made.append(Aggregate(name, section, weights))
-                _check_kinds(name, section, kinds)
+                beyond = bool(uncounted({name: section}, weights, impression))
+                made.append(Aggregate(name, section, weights, beyond))
+                _check_kinds(name, section, kinds, users or {})
     return sorted(made, key=lambda feature: isinstance(feature, Cross))
 
 
-def declared_in(config: Mapping[str, Any], kinds: Mapping[str, ColumnKind]) -> list[Declared]:
+def _column(
+    name: str,
+    section: FeatureSection,
+    kinds: Mapping[str, ColumnKind],
+    users: Mapping[str, ColumnKind],
+) -> ItemColumn | UserColumn:
+    own = section.by == ["user"]
+    columns = users if own else kinds
+    wanted: tuple[ColumnKind, ...] = KEYWORDS if section.equals else ("number", "time", "keyword")
+    _of_kind(name, "of", section.of, wanted, columns)
+    made = UserColumn if own else ItemColumn
+    return made(name, section.of, section.default, columns[section.of], section.equals)
+
+
+def _remote(name: str, section: FeatureSection) -> Remote:
+    keep = parse_span(section.freshness) / SECOND if section.freshness else 0.0
+    who: Who = "user" if section.by == ["user"] else "item"
+    return Remote(name, section.of, who, section.default, section.missing == "closed", keep)
+
+
+def declared_in(
+    config: Mapping[str, Any],
+    kinds: Mapping[str, ColumnKind],
+    users: Mapping[str, ColumnKind] | None = None,
+) -> list[Declared]:
     """The declared features of a configuration as a release's manifest holds it."""
     sections = {
         name: msgspec.convert(section, FeatureSection)
         for name, section in config.get("features", {}).items()
         if isinstance(section, Mapping)
     }
-    return declare(sections, config["data"]["events"]["weights"] if sections else {}, kinds)
+    if not sections:
+        return []
+    events = config["data"]["events"]
+    return declare(sections, events["weights"], kinds, users, events["impression"])
 
 
-def _check_kinds(name: str, section: FeatureSection, kinds: Mapping[str, ColumnKind]) -> None:
+def _check_kinds(
+    name: str,
+    section: FeatureSection,
+    kinds: Mapping[str, ColumnKind],
+    users: Mapping[str, ColumnKind],
+) -> None:
     for by in section.by:
-        if by not in ("user", "item"):
+        if by.startswith(OF_USERS):
+            _of_kind(name, "by", by.removeprefix(OF_USERS), KEYWORDS, users)
+        elif by not in ("user", "item"):
             _of_kind(name, "by", by, KEYWORDS, kinds)
     if section.value in ("sum", "mean") and section.of != "weight":
         _of_kind(name, "of", section.of, ("number",), kinds)

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from shortlist.core.catalogue import Catalogue
 from shortlist.core.errors import ConfigError
 from shortlist.core.times import DAY
-from shortlist.features.contract import AsOf, Feature
-from shortlist.features.declared import Aggregate, ItemColumn
+from shortlist.features.attributes import ItemColumn
+from shortlist.features.contract import AsOf, Feature, Others
+from shortlist.features.declared import Aggregate
 from shortlist.features.items import ItemStatistic
 from shortlist.features.prices import LogPrice
 from shortlist.features.sets import FeatureSet
@@ -83,6 +84,7 @@ def export(
     users: Sequence[str],
     log: ExportLog,
     until: int,
+    others: Others | None = None,
 ) -> list[str]:
     """Write a Feast repository; the names of its feature views.
 
@@ -94,6 +96,7 @@ def export(
         users: the id of each user row.
         log: the events.
         until: the watermark, microseconds.
+        others: events that are no interactions, of the kinds that features count.
 
     Raises:
         ConfigError: the folder is not empty.
@@ -111,7 +114,7 @@ def export(
         if not chosen:
             continue
         lines = len(catalogue) if who == "item" else len(users)
-        table = _values(who, FeatureSet(chosen), catalogue, lines, log, instants)
+        table = _values(who, FeatureSet(chosen), catalogue, lines, log, instants, others)
         ids = catalogue.vocabulary.ids(np.arange(lines, dtype=np.int32)) if who == "item" else users
         _write(folder / "data" / f"{who}.parquet", who, table, list(ids), instants, lines)
         fields = "\n".join(
@@ -132,7 +135,7 @@ def feast_name(name: str) -> str:
 
 def _of_item(feature: Feature) -> bool:
     if isinstance(feature, Aggregate):
-        return not feature.by_user
+        return not feature.by_user and not feature.group
     return isinstance(feature, ItemStatistic | ItemColumn | LogPrice)
 
 
@@ -149,12 +152,13 @@ def _values(
     lines: int,
     log: ExportLog,
     instants: NDArray[np.int64],
+    others: Others | None,
 ) -> dict[str, NDArray[np.float32]]:
     """The features of every item (or user) as of each instant, in order of instant and row."""
     import ibis
     import pyarrow as pa
 
-    from shortlist.features.offline import catalogue_table
+    from shortlist.features.offline import catalogue_table, others_of
 
     user, item, time, kind, weight = log
     days = len(instants)
@@ -182,9 +186,11 @@ def _values(
         ),
         pa.table({"request": np.arange(len(requests["time"])), **requests}),
         pa.table({"request": request, "item": items}),
-        catalogue_table(catalogue, features.attributes),
+        catalogue_table(catalogue, features.attributes, features.texts),
     )
-    _, _, matrix = features.matrix(AsOf(*(ibis.memtable(table) for table in tables)))
+    log_table, asked, candidates, items_table = (ibis.memtable(table) for table in tables)
+    noted = others_of(features, others)
+    _, _, matrix = features.matrix(AsOf(log_table, asked, candidates, items_table, others=noted))
     return dict(zip(map(feast_name, features.names), matrix, strict=True))
 
 

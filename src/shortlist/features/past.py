@@ -63,8 +63,9 @@ def _values(
         case _:
             below = met @ y[event]
             below[below < 2.0**-OLD] = 0.0
+            more, below = feature.prior[0], below + feature.prior[1]
             with np.errstate(divide="ignore", invalid="ignore"):
-                return np.where(below > 0, (met @ x[event]) / below, np.nan)
+                return np.where(below > 0, (met @ x[event] + more) / below, np.nan)
 
 
 def _distinct(

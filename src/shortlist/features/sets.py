@@ -15,6 +15,7 @@ from shortlist.features.contract import AsOf, Feature, View
 from shortlist.features.declared import Aggregate, Cross, Declared
 from shortlist.features.items import ITEM_DEFAULTS, ItemStatistic
 from shortlist.features.prices import LogPrice, RelativePrice
+from shortlist.features.remote import Remote
 from shortlist.features.retrieval import (
     Fused,
     FusedGap,
@@ -23,6 +24,7 @@ from shortlist.features.retrieval import (
     SourceRank,
     SourceScore,
 )
+from shortlist.features.similarity import Similarity
 from shortlist.features.tastes import Affinity, AffinityIdle
 from shortlist.features.users import ACTIVITY, UserActivity, UserIdle, UserItem
 
@@ -53,6 +55,40 @@ class FeatureSet:
             elif (attribute := getattr(feature, "attribute", None)) is not None:
                 named.append(attribute)
         return list(dict.fromkeys(named))
+
+    @property
+    def texts(self) -> list[str]:
+        """Those that the offline side reads as text too."""
+        return self._named("item_texts")
+
+    @property
+    def user_attributes(self) -> list[str]:
+        """The attributes of users that the features read, each once."""
+        return self._named("user_attributes")
+
+    @property
+    def user_texts(self) -> list[str]:
+        """Those that the offline side reads as text too."""
+        return self._named("user_texts")
+
+    @property
+    def groups(self) -> list[str]:
+        """Those whose values are counted by, which takes the attributes of everybody."""
+        return list(dict.fromkeys(one.group for one in self.counted if one.group))
+
+    @property
+    def vectors(self) -> list[str]:
+        """The retrievers whose item vectors the features compare, each once."""
+        names = [one.vectors for one in self.features if isinstance(one, Similarity)]
+        return list(dict.fromkeys(names))
+
+    @property
+    def remote(self) -> list[Remote]:
+        """The features of Feast."""
+        return [one for one in self.features if isinstance(one, Remote)]
+
+    def _named(self, part: str) -> list[str]:
+        return list(dict.fromkeys(n for one in self.features for n in getattr(one, part, ())))
 
     @property
     def counted(self) -> list[Aggregate]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.core.errors import StoreError
-from shortlist.core.times import now
+from shortlist.core.times import DAY, now
 
 FOLDER = "features"
-"""Below `.shortlist`: the log, one file for each process."""
+"""Below `.shortlist`: the log, in parts `<began>-<process>.jsonl`, each of one process and day."""
+PART = 64 << 20
+"""Bytes after which a part ends."""
+KEPT = 30 * DAY
+"""How long a part stays: what is compared is requests of releases that are there still."""
 ROWS = 20
 """Candidates of one request that are logged: the first in fused order."""
 CLOSE = 1e-4
@@ -49,15 +53,23 @@ class Logged(msgspec.Struct, frozen=True, gc=False):
 class FeatureLog:
     """Writes a share of what is ranked, as JSON lines.
 
+    A part ends with the UTC day, or when it has `size` bytes; with the next one's first line,
+    parts that began `KEPT` ago are removed, whoever wrote them.
+
     Args:
         folder: made at the first line.
         share: of requests, 0 to 1.
+        size: bytes of a part, but for the line that passes them.
+        clock: the time, microseconds.
     """
 
-    def __init__(self, folder: Path, share: float) -> None:
+    def __init__(
+        self, folder: Path, share: float, size: int = PART, clock: Callable[[], int] = now
+    ) -> None:
         self.folder, self._share = folder, share
+        self._most, self._clock = size, clock
         self._rng = np.random.default_rng()
-        self._descriptor = -1
+        self._descriptor, self._size, self._day = -1, 0, -1
         self._encode = msgspec.json.Encoder().encode
 
     def wanted(self) -> bool:
@@ -66,24 +78,36 @@ class FeatureLog:
 
     def write(self, logged: Logged) -> None:
         """Append a request. When it cannot be written it is dropped, and the log says so."""
+        line, instant = self._encode(logged) + b"\n", self._clock()
         try:
-            if self._descriptor < 0:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                path = self.folder / f"{now()}-{os.getpid()}.jsonl"
-                self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-            os.write(self._descriptor, self._encode(logged) + b"\n")
+            if self._descriptor < 0 or self._size >= self._most or instant // DAY != self._day:
+                self._begin(instant)
+            os.write(self._descriptor, line)
+            self._size += len(line)
         except OSError as error:
             logging.getLogger(__name__).warning("features were not logged: %s", error)
 
+    def _begin(self, instant: int) -> None:
+        """Begin a part."""
+        self.close()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for path in self.folder.glob("*.jsonl"):
+            began = path.name.partition("-")[0]
+            if began.isdecimal() and int(began) <= instant - KEPT:
+                path.unlink(missing_ok=True)
+        path = self.folder / f"{instant}-{os.getpid()}.jsonl"
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self._size, self._day = 0, instant // DAY
+
     def close(self) -> None:
-        """Close the file."""
+        """Close the part; the next line begins another."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
 
 
 def read_log(folder: Path) -> list[Logged]:
-    """Every logged request, by time; a line that was cut short is left out.
+    """Every logged request of every part, by time; a line that was cut short is left out.
 
     Raises:
         StoreError: a line is not of the log.

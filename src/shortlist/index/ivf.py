@@ -24,11 +24,19 @@ from shortlist.core.errors import ReleaseError
 from shortlist.core.progress import Progress, stage
 from shortlist.index import kernels
 from shortlist.index.approximate import SMALLEST, ApproximateIndex, Settings
+from shortlist.index.centroids import (
+    centroid_parameters,
+    centroids_refined,
+    is_coded,
+    lists_for,
+    quantisers_for,
+    rank_by_codes,
+)
 from shortlist.index.files import Description
 from shortlist.index.reach import ListSample, fewest_lists
 from shortlist.index.vectors import VectorTable, open_file
 
-__all__ = ["SMALLEST", "Codes", "IvfIndex", "lists_for", "quantisers_for"]
+__all__ = ["SMALLEST", "Codes", "IvfIndex"]
 
 Codes = Literal["pq", "rabitq", "sq8", "sq4"]
 """`pq`: 4 bits for every 1 to 4 numbers, looked up in registers; `rabitq`: a bit for each number;
@@ -38,31 +46,12 @@ Codes = Literal["pq", "rabitq", "sq8", "sq4"]
 _CODE_COST: dict[Codes, float] = {"pq": 0.06, "rabitq": 0.04, "sq8": 0.15, "sq4": 0.15}
 _LIST_COST = 400.0  # nanoseconds per list visited
 _CENTROID_COST = 0.15  # nanoseconds per number of a centroid that is compared
-_BATCH = 16
-"""Queries per faiss call: from 20 on it ranks clusters by BLAS, whose sums round differently."""
+_BATCH = 1024
+"""Queries per faiss call: together they go through each list once."""
+_FLAT_BATCH = 16
+"""The same where centroids are plain: from 20 on BLAS ranks them, which rounds otherwise."""
 _ADD = 65_536
 _SAMPLE_PER_LIST = 64
-_CODED_FROM = 1_024
-"""From so many clusters on, their centroids are ranked by codes too."""
-_CENTROIDS_REFINED = 4.0  # for each list visited
-
-
-def lists_for(n: int) -> int:
-    """How many clusters n vectors get: near 4·√n, a power of two, at least 39 vectors in each."""
-    wanted = 2 ** round(np.log2(4 * np.sqrt(max(n, 1))))
-    while wanted > 1 and wanted * 39 > n:
-        wanted //= 2
-    return int(wanted)
-
-
-def quantisers_for(dim: int) -> int:
-    """How many 4-bit sub-quantisers: about 100, each of 1 number up to 128, 2 up to 256, else 4.
-
-    Measured at 8 to 128 dimensions: one per number reaches the same recall with half the
-    candidates. Widths that do not divide the length give way to narrower ones.
-    """
-    widest = 1 if dim <= 128 else 2 if dim <= 256 else 4
-    return dim // max(width for width in range(1, widest + 1) if dim % width == 0)
 
 
 def _factory(dim: int, lists: int, codes: Codes) -> str:
@@ -70,27 +59,14 @@ def _factory(dim: int, lists: int, codes: Codes) -> str:
     return f"IVF{lists},{names[codes]}"
 
 
-def _parameters(nprobe: int, selector: Any = None) -> Any:
+def _parameters(nprobe: int, coded: bool, selector: Any = None) -> Any:
     parameters = faiss.SearchParametersIVF()
     parameters.nprobe = nprobe
+    if coded:
+        parameters.quantizer_params = centroid_parameters(nprobe)
     if selector is not None:
         parameters.sel = selector
     return parameters
-
-
-def _rank_by_codes(coarse: Any, lists: int, dim: int) -> None:
-    """Give the lists a quantiser that ranks centroids by 4-bit codes and the best of them exactly.
-
-    Training and assigning go through the flat one, which is faster in bulk and exact.
-    """
-    centroids = coarse.quantizer.reconstruct_n(0, lists)
-    coded: Any = faiss.index_factory(
-        dim, f"PQ{quantisers_for(dim)}x4fs,RFlat", faiss.METRIC_INNER_PRODUCT
-    )
-    coded.k_factor = _CENTROIDS_REFINED
-    coded.train(centroids)
-    coded.add(centroids)
-    coarse.quantizer = coded  # faiss' wrapper keeps it alive
 
 
 class IvfIndex(ApproximateIndex):
@@ -116,6 +92,7 @@ class IvfIndex(ApproximateIndex):
         self.lists = int(coarse.nlist)
         self.codes = codes
         self._coarse = coarse
+        self._is_coded = is_coded(coarse)
         self._sample = sample
         self._plans: dict[int, tuple[int, Any]] = {}  # by k: candidates and faiss' parameters
 
@@ -154,8 +131,7 @@ class IvfIndex(ApproximateIndex):
                 part = np.ascontiguousarray(vectors[start : start + _ADD], np.float32)
                 coarse.add_with_ids(part, rows[start : start + _ADD].astype(np.int64))
                 progress.advance(len(part))
-        if lists >= _CODED_FROM:
-            _rank_by_codes(coarse, lists, dim)
+        rank_by_codes(coarse, lists, dim)
         settings = Settings(100, {"nprobe": min(32, lists), "k_factor": 2})
         return cls(coarse, table, ListSample.of(coarse, random), codes, settings, threads=1)
 
@@ -214,8 +190,9 @@ class IvfIndex(ApproximateIndex):
         nprobe = min(self.lists, self._nprobe(k, allowed) * rarity)
         per_code = _CODE_COST[self.codes] * (quantisers_for(dim) if self.codes == "pq" else dim)
         centroids = self.lists * dim * _CENTROID_COST
-        if self.lists >= _CODED_FROM:
-            centroids = centroids / 6 + self.scan_cost(int(_CENTROIDS_REFINED * nprobe))
+        if self._is_coded:
+            refined = nprobe * centroids_refined(int(nprobe))
+            centroids = centroids / 6 + self.scan_cost(int(refined))
         candidates = min(n, int(self.spread(allowed) * self.candidates(k)))
         return (
             centroids
@@ -248,14 +225,15 @@ class IvfIndex(ApproximateIndex):
         plan = self._plans.get(k)
         if plan is None:
             nprobe = min(self.lists, int(np.ceil(self._nprobe(k, allowed))))
-            plan = self._plans[k] = self.candidates(k), _parameters(nprobe)
+            plan = self._plans[k] = self.candidates(k), _parameters(nprobe, self._is_coded)
         candidates, parameters = plan
-        if len(queries) <= _BATCH:
+        batch = _BATCH if self._is_coded else _FLAT_BATCH
+        if len(queries) <= batch:
             _, rows = self._coarse.search(queries, candidates, params=parameters)
             return self._refine(queries, rows, found, scores)
         counts = np.empty(len(queries), np.int64)
-        for start in range(0, len(queries), _BATCH):
-            some = slice(start, start + _BATCH)
+        for start in range(0, len(queries), batch):
+            some = slice(start, start + batch)
             _, rows = self._coarse.search(queries[some], candidates, params=parameters)
             counts[some] = self._refine(queries[some], rows, found[some], scores[some])
         return counts
@@ -274,6 +252,7 @@ class IvfIndex(ApproximateIndex):
         How many lists that takes depends on where the allowed vectors lie: few where they are the
         query's own kind, many where they are far from it.
         """
+        coded = self._is_coded
         selector = faiss.IDSelectorBitmap(len(allow), faiss.swig_ptr(allow))
         held = self._sample.allowed(allow)  # of each list, about
         wanted = min(
@@ -284,13 +263,15 @@ class IvfIndex(ApproximateIndex):
         for i in range(len(queries)):
             one = slice(i, i + 1)
             for most in (min(self.lists, int(1.5 * guess) + 8), self.lists):
-                _, order = self._coarse.quantizer.search(queries[one], most)
+                _, order = self._coarse.quantizer.search(
+                    queries[one], most, params=centroid_parameters(most) if coded else None
+                )
                 nprobe = fewest_lists(order[0], held, wanted)
                 if nprobe >= 0:
                     break
             nprobe = nprobe if nprobe >= 0 else self.lists
             _, rows = self._coarse.search(
-                queries[one], candidates, params=_parameters(nprobe, selector)
+                queries[one], candidates, params=_parameters(nprobe, coded, selector)
             )
             counts[one] = self._refine(queries[one], rows, found[one], scores[one])
         return counts

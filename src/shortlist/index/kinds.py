@@ -9,8 +9,9 @@ import msgspec
 from shortlist.config.schema import IndexSection
 from shortlist.core.errors import ConfigError
 from shortlist.index.approximate import SMALLEST
+from shortlist.index.centroids import lists_for, quantisers_for
 from shortlist.index.hnsw import WIDTH
-from shortlist.index.ivf import Codes, lists_for, quantisers_for
+from shortlist.index.ivf import Codes
 
 Kind = Literal["exact", "ivf", "hnsw", "scann"]
 KINDS: tuple[Kind, ...] = ("exact", "ivf", "hnsw", "scann")

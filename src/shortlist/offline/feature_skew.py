@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.core.catalogue import Catalogue
+from shortlist.core.keys import item_keys
 from shortlist.core.vocabulary import Vocabulary
 from shortlist.features import FeatureSet
-from shortlist.features.contract import AsOf
+from shortlist.features.contract import AsOf, VectorsOf
 from shortlist.features.skew import Logged, Skew, compare
 from shortlist.offline.data.prepared import Prepared
 
@@ -35,7 +36,11 @@ class SkewReport:
 
 
 def feature_skew(
-    prepared: Prepared, release: str, features: FeatureSet, logged: Sequence[Logged]
+    prepared: Prepared,
+    release: str,
+    features: FeatureSet,
+    logged: Sequence[Logged],
+    vectors: Mapping[str, VectorsOf],
 ) -> SkewReport:
     """Compare what was logged with the as-of join over the prepared log.
 
@@ -44,13 +49,14 @@ def feature_skew(
         release: the id of the release whose requests are compared.
         features: those of that release.
         logged: what serving logged.
+        vectors: retriever → its item vectors, of that release.
     """
     mine = [one for one in logged if one.release == release]
     kept = [one for one in mine if one.now <= prepared.watermark]
     skews: list[Skew] = []
     lines = 0
     if kept:
-        at, place, lines = _as_of(prepared, features, kept)
+        at, place, lines = _as_of(prepared, features, kept, vectors)
         _, _, computed = features.matrix(at)
         served = np.array([column for one in kept for column in zip(*one.values, strict=True)])
         skews = compare(features.names, served[place].T.astype(np.float32), computed)
@@ -64,13 +70,16 @@ def feature_skew(
 
 
 def _as_of(
-    prepared: Prepared, features: FeatureSet, kept: Sequence[Logged]
+    prepared: Prepared,
+    features: FeatureSet,
+    kept: Sequence[Logged],
+    vectors: Mapping[str, VectorsOf],
 ) -> tuple[AsOf, NDArray[np.int64], int]:
     """The tables, where each of their lines is among the logged ones, and how many there are."""
     import ibis
     import pyarrow as pa
 
-    from shortlist.features.offline import catalogue_table
+    from shortlist.features.offline import catalogue_table, others_of, users_of
 
     data = prepared.training()
     catalogue: Catalogue = prepared.catalogue
@@ -87,8 +96,7 @@ def _as_of(
     }
     for number, name in enumerate(features.names):
         if name.startswith(("score:", "rank:", "fused")):
-            told = [value for one in kept for value in one.values[number]]
-            columns[name] = np.array(told, np.float32)[place]
+            columns[name] = _logged(kept, number)[place]
     log = pa.table(
         {
             "user": data.user,
@@ -105,5 +113,36 @@ def _as_of(
             "time": np.array([one.now for one in kept], np.int64),
         }
     )
-    tables = (log, requests, pa.table(columns), catalogue_table(catalogue, features.attributes))
-    return AsOf(*(ibis.memtable(table) for table in tables)), place, len(place)
+    remote = {
+        one.name: ibis.memtable(
+            pa.table(
+                {
+                    "request": request[place],
+                    "item": items[place],
+                    one.name: _logged(kept, features.names.index(one.name))[place],
+                }
+            )
+        )
+        for one in features.remote
+    }
+    asked, first = np.unique(users, return_index=True)
+    keys = item_keys([kept[place].user for place in first.tolist()])
+    if features.groups:  # everybody's events count
+        more = np.setdiff1d(np.arange(data.users, dtype=np.int32), asked)
+        asked, keys = np.append(asked, more), np.append(keys, data.user_keys[more])
+    at = AsOf(
+        log=ibis.memtable(log),
+        requests=ibis.memtable(requests),
+        candidates=ibis.memtable(pa.table(columns)),
+        catalogue=ibis.memtable(catalogue_table(catalogue, features.attributes, features.texts)),
+        users=users_of(features, data.user_table, asked, keys),
+        others=others_of(features, data.others),
+        vectors=vectors,
+        remote=remote,
+    )
+    return at, place, len(place)
+
+
+def _logged(kept: Sequence[Logged], number: int) -> NDArray[np.float32]:
+    """What was logged of one feature, of every candidate of every request."""
+    return np.array([value for one in kept for value in one.values[number]], np.float32)

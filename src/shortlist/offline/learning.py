@@ -9,20 +9,23 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from shortlist.config.features import declared as declared_features
 from shortlist.config.features import wants_defaults
 from shortlist.config.schema import Config, EvaluateSection
-from shortlist.core.errors import DataError, ReleaseError
+from shortlist.core.errors import ConfigError, DataError, ReleaseError, did_you_mean
 from shortlist.core.progress import Progress
 from shortlist.core.request import Pipeline, Request
 from shortlist.features import FeatureSet, default_features, with_declared
 from shortlist.features.declared import declare
+from shortlist.features.feast_history import history_of
 from shortlist.features.profile import Profile
+from shortlist.features.remote import Remote
 from shortlist.offline.data.engine import engine
 from shortlist.offline.data.knowledge import read_knowledge
 from shortlist.offline.data.prepared import Prepared
@@ -30,7 +33,7 @@ from shortlist.offline.data.split import newest_part
 from shortlist.offline.data.training import TrainingData
 from shortlist.offline.evaluate.requests import ask
 from shortlist.offline.ranking.cross_fitted import CrossFitted
-from shortlist.offline.ranking.fit import fit
+from shortlist.offline.ranking.fit import FitReport, fit
 from shortlist.offline.ranking.graph import graph_of
 from shortlist.offline.ranking.rows import Rows, training_rows
 from shortlist.offline.replay import Replay
@@ -44,6 +47,9 @@ from shortlist.release.ranking.models import Model, Ranker
 from shortlist.release.ranking.neural import Graph
 from shortlist.release.trees import Trees
 from shortlist.stores.contract import HistoryReader
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
 
 FUSION_USERS = 5_000
 FUSION_REQUESTS = 2
@@ -65,6 +71,7 @@ class Models:
         features: what it ranks by.
         until: the ranker knows nothing from this instant on, microseconds.
         profile: of what it was trained on.
+        report: of the ranker's training.
     """
 
     fusion: Learned = field(default_factory=lambda: Learned(Fusion()))
@@ -72,6 +79,11 @@ class Models:
     features: FeatureSet = field(default_factory=lambda: FeatureSet([]))
     until: int = 0
     profile: Profile | None = None
+    report: FitReport | None = None
+
+    def without_ranker(self) -> Models:
+        """Fusion alone."""
+        return Models(self.fusion)
 
 
 @dataclass(frozen=True)
@@ -126,7 +138,7 @@ class Learner:
             return Models(fusion)
         notes.append(str(report))
         profile = Profile.of(rows.features, rows.x, report.importance, seed)
-        return Models(fusion, fitted, features, self.known.until, profile)
+        return Models(fusion, fitted, features, self.known.until, profile, report)
 
     @contextmanager
     def fused(self, early: TrainingData) -> Iterator[tuple[Learned, Pipeline]]:
@@ -161,8 +173,16 @@ class Learner:
             self.prepared.user_ids(),
             self.config.project.seed,
             self.progress,
+            self._ask_feast if self.config.feast is not None else None,
         )
         return features, rows
+
+    def _ask_feast(self, features: Sequence[Remote], **asked: Any) -> Mapping[str, ir.Table]:
+        """See `features.feast_history.history_of`."""
+        section = self.config.feast
+        assert section is not None
+        self.progress.step("features of Feast as of each request")
+        return history_of(features, section, self.folder, **asked)
 
     def graph(self) -> Graph:
         """What `[data.knowledge]` knows of the items.
@@ -206,19 +226,52 @@ class Learner:
         sources = pipeline.retrieve([Request(k=1, now=self.known.until)])[0].sources
         columns = self.known.catalogue.columns
         kinds = {name: column.kind for name, column in columns.items()}
+        table = self.known.user_table
         declared = declare(
-            declared_features(self.config.features), self.config.data.events.weights, kinds
+            declared_features(self.config.features),
+            self.config.data.events.weights,
+            kinds,
+            table.kinds if table is not None else None,
+            self.config.data.events.impression,
         )
         built_in = FeatureSet([])
         if wants_defaults(self.config.features):
             category, price = (items.category, items.price) if items else ("", "")
             built_in = default_features(category, price, kinds, sources)
-        return with_declared(built_in, declared)
+        features = with_declared(built_in, declared)
+        for name in features.vectors:
+            if name not in pipeline.vectors:
+                raise ConfigError(
+                    f"a feature compares vectors of {name!r}, and that retriever has none.",
+                    remedy=did_you_mean(name, pipeline.vectors)
+                    or "Name a retriever that makes vectors of items.",
+                    where="features",
+                )
+        return features
 
 
-def link_release(source: Path, draft: Draft) -> None:
-    """Give a draft the files of a release, without copying them."""
+def drop_ranker(releases: Releases) -> None:
+    """Make the current release one without its ranker; its other files are shared."""
+    source = releases.current_path()
+    before = read_manifest(source)
+    with releases.draft() as draft:
+        link_release(source, draft, without="ranker/")
+        made = draft.commit({name: getattr(before, name) for name in (*_CARRIED, "fusion")})
+    releases.promote(made.id)
+    releases.prune(1)
+
+
+def link_release(source: Path, draft: Draft, without: str = "") -> None:
+    """Give a draft the files of a release, without copying them.
+
+    Args:
+        source: the folder of the release.
+        draft: what gets them.
+        without: what the names of files that are left out begin with; empty for none.
+    """
     for path in read_manifest(source).files:
+        if without and path.startswith(without):
+            continue
         (draft.path / path).parent.mkdir(parents=True, exist_ok=True)
         os.link(source / path, draft.path / path)
 

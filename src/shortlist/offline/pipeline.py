@@ -18,6 +18,7 @@ from msgspec import structs
 from shortlist.config.schema import Config, PopularRetriever
 from shortlist.core.errors import DataError, ReleaseError
 from shortlist.core.progress import Progress
+from shortlist.core.users import USERS
 from shortlist.features.counters import SERIES, Log, Series
 from shortlist.features.profile import PROFILE
 from shortlist.features.statistics import ItemStatistics
@@ -27,8 +28,9 @@ from shortlist.offline.data.prepare import prepare
 from shortlist.offline.data.prepared import Prepared
 from shortlist.offline.data.training import TrainingData
 from shortlist.offline.evaluate import Evaluation, evaluate
-from shortlist.offline.learning import Learner, Models, OpenPipeline
+from shortlist.offline.learning import Learner, Models, OpenPipeline, drop_ranker
 from shortlist.offline.ranking.needs import check_installed
+from shortlist.offline.ranking.worth import Worth
 from shortlist.offline.replay import Replay
 from shortlist.offline.retrieval import fit_retriever
 from shortlist.offline.retrieval.choose import choose_retrievers
@@ -39,6 +41,7 @@ from shortlist.offline.search.ranker import OpenSearch, learn_search_ranker
 from shortlist.offline.search.understanding import check_files
 from shortlist.release.artefacts import ItemVectors, save_artefact
 from shortlist.release.fusion import FOLDER as FUSION_FOLDER
+from shortlist.release.manifest import read_manifest
 from shortlist.release.publish import Draft, Releases
 from shortlist.release.trees import Trees
 from shortlist.stores.contract import HistoryStore
@@ -108,18 +111,21 @@ def train(
     learner = Learner(config, folder, prepared, known, open_pipeline, build, fits, progress)
     learned = learner.learn(Releases(state / "releases"), notes)
     evaluation = None
+    held = Releases(state / "holdout")
     if len(known) and len(known) < len(everything):
-        held = Releases(state / "holdout")
         with held.draft() as draft:
             trained = build(config, known, draft, progress, learned, chosen=chosen, fits=fits)
         held.promote(trained)
         held.prune(1)
-        try:
-            evaluation = evaluate_holdout(config, folder, open_pipeline, progress)
-        except DataError as error:
-            notes.append(f"Nothing was evaluated: {error}")
+        evaluation = _evaluated(config, folder, open_pipeline, notes, progress)
     else:
         notes.append("The log is too short to hold a part of it out: nothing was evaluated.")
+    worth = _worth(learned, evaluation, config, notes, progress)
+    if worth is not None and worth.is_worse and config.ranker.when_worse == "skip":
+        learned = learned.without_ranker()
+        if evaluation is not None:
+            drop_ranker(held)
+            evaluation = evaluate_holdout(config, folder, open_pipeline, progress)
 
     search_ranker = None
     if open_search is not None:
@@ -147,15 +153,12 @@ def train(
             fits,
             project=folder,
             search_ranker=search_ranker,
+            worth=worth,
         )
     progress.step("histories")
     history.load(prepared.histories())
-    published, reason = True, ""
-    try:
-        releases.promote(release, config.releases.floor)
-    except ReleaseError as error:
-        published, reason = False, str(error)
-    else:  # the release that serves counts these events itself now
+    reason = _promoted(config, releases, release, worth)
+    if not reason:  # the release that serves counts these events itself now
         history.forget_recent(prepared.watermark)
     compared = [
         variant.release
@@ -164,7 +167,57 @@ def train(
     ]
     releases.prune(config.releases.keep, compared)
     seconds = time.monotonic() - started
-    return TrainReport(release, published, reason, evaluation, notes, seconds)
+    return TrainReport(release, not reason, reason, evaluation, notes, seconds)
+
+
+def _evaluated(
+    config: Config,
+    folder: Path,
+    open_pipeline: OpenPipeline,
+    notes: list[str],
+    progress: Progress,
+) -> Evaluation | None:
+    """`evaluate_holdout`; None, and a note, where the holdout has nothing to ask for."""
+    try:
+        return evaluate_holdout(config, folder, open_pipeline, progress)
+    except DataError as error:
+        notes.append(f"Nothing was evaluated: {error}")
+        return None
+
+
+def _worth(
+    learned: Models,
+    evaluation: Evaluation | None,
+    config: Config,
+    notes: list[str],
+    progress: Progress,
+) -> Worth | None:
+    """What the ranker brings, told; None without one."""
+    if learned.report is None:
+        return None
+    worth = Worth.of(learned.report, evaluation)
+    text = str(worth)
+    if worth.is_worse:
+        left = " It is left out." if config.ranker.when_worse == "skip" else ""
+        text = f"The ranker is worse than none: {worth}{left}"
+        progress.note(text)
+    notes.append(text)
+    return worth
+
+
+def _promoted(config: Config, releases: Releases, release: str, worth: Worth | None) -> str:
+    """Make a release current; why not, where it is not."""
+    try:
+        if worth is not None and worth.is_worse and config.ranker.when_worse == "stop":
+            raise ReleaseError(
+                f"the ranker is worse than none: {worth}",
+                remedy="Choose another ranker.kind or ranker.when_worse.",
+                where="ranker.when_worse",
+            )
+        releases.promote(release, config.releases.floor)
+    except ReleaseError as error:
+        return str(error)
+    return ""
 
 
 def evaluate_holdout(
@@ -195,6 +248,7 @@ def evaluate_holdout(
         config.project.seed,
         progress,
         seen_allowed=config.arrange.seen,
+        ranked=read_manifest(held.current_path()).ranker is not None,
     )
 
 
@@ -210,6 +264,7 @@ def build(
     *,
     project: Path | None = None,
     search_ranker: Trees | None = None,
+    worth: Worth | None = None,
 ) -> str:
     """Fit retrievers on data, index their vectors, and write a release; returns its id.
 
@@ -225,6 +280,7 @@ def build(
         project: the project's folder, for a release that answers searches; None for one that
             does not.
         search_ranker: what its searches are ranked by; None for the default fusion.
+        worth: what the ranker brings, for the manifest.
     """
     models, fits = models or Models(), fits or Fits()
     folder, seed = draft.path, config.project.seed
@@ -252,16 +308,7 @@ def build(
                 place = f"artefacts/{name}.{kind}"
                 save_artefact(artefact, folder / place)
             artefacts.append({"name": name, "kind": kind, "folder": place})
-    statistics = ItemStatistics.of(data.item, data.time, data.items, data.until)
-    statistics.save(folder / "features")
-    counted = models.features.counted if models.ranker is not None else []
-    if counted:
-        log = Log(data.item, data.owners(), data.time, data.kind_codes())
-        for feature in counted:
-            series = Series.of(feature, log, data.catalogue, data.until)
-            series.save(folder / SERIES / feature.name)
-    if models.profile is not None:
-        models.profile.save(folder / PROFILE)
+    _save_features(data, models, folder)
     searched = None
     if project is not None:
         searched = build_search(config, data, project, folder, progress, search_ranker)
@@ -272,6 +319,7 @@ def build(
             "kind": config.ranker.kind,
             "objective": config.ranker.objective,
             "until": models.until,
+            **(worth.to_dict() if worth is not None else {}),
         }
     if models.fusion.trees is not None:
         models.fusion.trees.save(folder / FUSION_FOLDER)
@@ -291,3 +339,26 @@ def build(
         }
     )
     return manifest.id
+
+
+def _save_features(data: TrainingData, models: Models, folder: Path) -> None:
+    """What features read when serving."""
+    statistics = ItemStatistics.of(data.item, data.time, data.items, data.until)
+    statistics.save(folder / "features")
+    if data.user_table is not None:
+        data.user_table.save(folder / USERS)
+    counted = models.features.counted if models.ranker is not None else []
+    if counted:
+        log = Log(data.item, data.owners(), data.time, data.kind_codes())
+        more = log
+        if data.others is not None:
+            others = data.others
+            more = log.joined(
+                Log(others.item, data.user_keys[others.user], others.time, others.kind)
+            )
+        for feature in counted:
+            events = more if feature.beyond else log
+            series = Series.of(feature, events, data.catalogue, data.until, data.user_table)
+            series.save(folder / SERIES / feature.name)
+    if models.profile is not None:
+        models.profile.save(folder / PROFILE)

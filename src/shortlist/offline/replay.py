@@ -33,6 +33,13 @@ class Replay:
         self._order = order
         self._times = data.time[order]
         self._keys = self._events["item"][order]
+        self._noted = np.empty(0, POSTED)
+        if data.others is not None:
+            others = np.empty(len(data.others), POSTED)
+            others["item"] = data.catalogue.vocabulary.keys()[data.others.item]
+            others["user"] = self._users.keys()[data.others.user]
+            others["time"], others["kind"] = data.others.time, data.others.kind
+            self._noted = others
 
     def read(self, users: Sequence[str], before: NDArray[np.int64] | None = None) -> list[Events]:
         """The events of each user, oldest first, strictly before `before[i]`."""
@@ -60,3 +67,7 @@ class Replay:
         owners = np.repeat(self._users.keys(), np.diff(self._offsets))
         told["user"] = owners[self._order]
         return told, "all"
+
+    def noted(self, after: str = "") -> tuple[Events, str]:
+        """All events that are no interactions in order of time, once."""
+        return (np.empty(0, POSTED), after) if after else (self._noted, "all")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import overload
 
 import numpy as np
+from msgspec import structs
 
+from shortlist.config.features import uncounted
 from shortlist.config.schema import Config
 from shortlist.core.catalogue import Value
-from shortlist.core.errors import ReleaseError, RequestError, did_you_mean
+from shortlist.core.errors import FeatureError, ReleaseError, RequestError, did_you_mean
 from shortlist.core.event import Event
 from shortlist.core.keys import item_key, item_keys
 from shortlist.core.request import Request, Shortlist
@@ -30,6 +33,7 @@ from shortlist.stores import Stores, open_stores
 from shortlist.stores.contract import EVENT, kind_code
 from shortlist.stores.inbox import Inbox
 from shortlist.stores.items import ItemBody
+from shortlist.stores.notes import Notes
 
 
 class Engine(Searches):
@@ -44,6 +48,9 @@ class Engine(Searches):
         self.folder = folder
         self._stores = stores
         self._inbox = Inbox(folder / ".shortlist" / "inbox")
+        events = config.data.events
+        self._noted = frozenset(uncounted(config.features, events.weights, events.impression))
+        self._notes = Notes(stores.history)
         share = config.serve.log_features
         logged = folder / ".shortlist" / FEATURE_LOG
         self._feature_log = FeatureLog(logged, share) if share > 0 else None
@@ -198,18 +205,16 @@ class Engine(Searches):
 
         Raises:
             RequestError: an event has no user or item, or a kind that `data.events.weights`
-                does not know.
+                does not know, or a propensity that is no probability.
         """
         instant = now()
         for number, event in enumerate(events):
             self._check(event, f"events[{number}]")
         stamped = [
-            event
-            if event.time
-            else Event(event.user, event.item, instant, event.kind, event.position, event.request)
-            for event in events
+            event if event.time else structs.replace(event, time=instant) for event in events
         ]
         self._inbox.write(stamped)
+        self._notes.write([event for event in stamped if event.kind in self._noted])
         counting = [event for event in stamped if self._weight(event.kind) > 0]
         if not counting:
             return 0
@@ -225,7 +230,7 @@ class Engine(Searches):
         instant = now()
         drawn = answer.propensities
         chances = [None] * len(answer) if drawn is None else drawn.tolist()
-        self._inbox.defer(
+        shown = [
             Event(
                 user,
                 item,
@@ -237,7 +242,10 @@ class Engine(Searches):
                 dict(answer.variants) or None,
             )
             for position, item in enumerate(answer.ids)
-        )
+        ]
+        self._inbox.defer(shown)
+        if kind in self._noted:
+            self._notes.defer(shown)
 
     def item(self, id: str) -> dict[str, Value] | None:
         """The attributes and texts of an item; None for one that is unknown or not shown now."""
@@ -296,6 +304,7 @@ class Engine(Searches):
     def close(self) -> None:
         """Write what is deferred and close the stores."""
         self._inbox.close()
+        self._notes.close()
         if self._feature_log is not None:
             self._feature_log.close()
         self._written.close()
@@ -311,7 +320,9 @@ class Engine(Searches):
             book.live(),
             self._experiments,
         )
-        pipeline.recommend([Request(k=1)])  # compiles what is not compiled, and maps the files
+        # compiles what is not compiled, and maps the files; of an instant, so that it asks no Feast
+        with suppress(FeatureError):  # told to whoever asks; events that end it have to be let in
+            pipeline.recommend([Request(k=1, now=now())])
         return pipeline
 
     def _others_of(self, current: str) -> dict[str, RequestPipeline]:
@@ -357,6 +368,12 @@ class Engine(Searches):
                 f"{event.kind!r} is not a kind of event.",
                 remedy=did_you_mean(event.kind, known),
                 where=f"{where}.kind",
+            )
+        if event.propensity is not None and not 0 < event.propensity <= 1:
+            raise RequestError(
+                f"{event.propensity} is not the chance of something that happened.",
+                remedy="Give what the answer said, above 0 and at most 1, or leave it out.",
+                where=f"{where}.propensity",
             )
 
 

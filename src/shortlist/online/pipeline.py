@@ -19,7 +19,7 @@ from shortlist.core.errors import ConfigError, RequestError
 from shortlist.core.request import Candidates, Request, Shortlist, Weighed
 from shortlist.core.times import now
 from shortlist.core.vocabulary import UNKNOWN
-from shortlist.features.contract import HISTORY
+from shortlist.features.contract import HISTORY, VectorsOf
 from shortlist.features.skew import FeatureLog
 from shortlist.online.arrange import Arrange
 from shortlist.online.evidence import evidence_of
@@ -30,7 +30,7 @@ from shortlist.online.live import Live
 from shortlist.online.marks import Marks
 from shortlist.online.merge import merge
 from shortlist.online.query import Query
-from shortlist.online.ranking.stage import Ranking
+from shortlist.online.ranking.stage import Ranking, item_vectors
 from shortlist.online.retrieval import sources_of
 from shortlist.online.retrieval.contract import Found
 from shortlist.online.snapshot import Snapshot
@@ -121,6 +121,11 @@ class RequestPipeline:
                 weighed.append(Weighed(head, self._evidence.names, values))
             return weighed
 
+    @property
+    def vectors(self) -> Mapping[str, VectorsOf]:
+        """Retriever → its item vectors."""
+        return item_vectors(self.snapshot, self._live)
+
     def check(self, request: Request) -> None:
         """Raise the RequestError that a request deserves, if it deserves one."""
         if not 1 <= request.k <= MOST:
@@ -159,14 +164,15 @@ class RequestPipeline:
         if self._live is not None and self._live.refresh():
             self._marks.grow(self._live.size)
             self._evidence.grow(self._live.size)
-            self._arrange = self._arrangements(self._live.catalogue)
+            for arrange in self._arrange.values():
+                arrange.follow(self._live)
 
     def _arrangements(self, catalogue: Catalogue) -> dict[str, Arrange]:
         snapshot, seed = self.snapshot, self._config.project.seed
-        made = {}
+        made, vectors = {}, self.vectors
         for table, rules in self._rules.items():
             try:
-                made[table] = Arrange(catalogue, rules, snapshot.indexes, snapshot.retrievers, seed)
+                made[table] = Arrange(catalogue, rules, vectors, snapshot.retrievers, seed)
             except ConfigError as error:
                 where = error.where.replace(ARRANGE, table, 1)
                 raise ConfigError(error.problem, remedy=error.remedy, where=where) from None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from shortlist.core.catalogue import Catalogue
 from shortlist.core.errors import ReleaseError
+from shortlist.core.users import USERS, UserTable
 from shortlist.features import FeatureSet, feature_set
 from shortlist.features.counters import SERIES, Series
 from shortlist.features.declared import declared_in
@@ -36,6 +37,7 @@ class Snapshot:
         statistics: item event counts.
         features: the ranker's input, where there is a ranker.
         series: of the declared features over everybody's events, by name.
+        users: what is known of users; None without `[data.users]`.
         ranker: None where candidates stay in fused order.
         fusion_trees: of a boosted fusion.
         search: what queries are answered by; None for a catalogue without words.
@@ -53,6 +55,7 @@ class Snapshot:
     fusion_trees: Trees | None
     search: SearchParts | None = None
     series: Mapping[str, Series] = field(default_factory=dict)
+    users: UserTable | None = None
 
     @classmethod
     def open(cls, folder: Path) -> Snapshot:
@@ -65,7 +68,10 @@ class Snapshot:
         try:
             catalogue = Catalogue.load(folder / "catalogue")
             kinds = {name: column.kind for name, column in catalogue.columns.items()}
-            own = declared_in(manifest.config, kinds) if manifest.features else []
+            named = manifest.config.get("data", {}).get("users") or {}
+            users = UserTable.load(folder / USERS) if named.get("attributes") else None
+            known = users.kinds if users is not None else None
+            own = declared_in(manifest.config, kinds, known) if manifest.features else []
             features = feature_set(manifest.features, kinds, own)
             return cls(
                 id=manifest.id,
@@ -89,6 +95,7 @@ class Snapshot:
                     feature.name: Series.load(folder / SERIES / feature.name)
                     for feature in features.counted
                 },
+                users=users,
             )
         except FileNotFoundError as error:
             raise ReleaseError(

@@ -12,7 +12,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from shortlist.core.errors import RequestError
+from shortlist.core.errors import FeatureError, RequestError
 from shortlist.core.request import Request, Shortlist
 
 
@@ -20,7 +20,8 @@ class Batcher:
     """Collects requests and answers them in batches.
 
     Args:
-        answer: answers a batch; raises RequestError if any request of it is malformed.
+        answer: answers a batch; raises RequestError if any request of it is malformed, FeatureError
+            if one needs a value that cannot be told.
         most: at most how many requests are answered together.
         observe: told the size of every batch.
     """
@@ -42,6 +43,7 @@ class Batcher:
 
         Raises:
             RequestError: the request is malformed; requests in the same batch are not affected.
+            FeatureError: a value that the request needs cannot be told; likewise.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Shortlist] = loop.create_future()
@@ -69,7 +71,7 @@ class Batcher:
         """Give each request of a batch its answer or its error."""
         try:
             shortlists = self._answer([request for request, _ in batch])
-        except RequestError as error:
+        except (RequestError, FeatureError) as error:
             if len(batch) == 1:
                 batch[0][1].set_exception(error)
                 return

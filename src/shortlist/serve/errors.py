@@ -70,7 +70,8 @@ def http_error(request: Request[Any, Any, Any], error: HTTPException) -> Respons
     """A body that does not fit its schema, a path or a method that does not exist."""
     if isinstance(error, ValidationException) and isinstance(error.extra, list):
         return _answer(error.status_code, _misfit(request, error))
-    return _answer(error.status_code, Problem("", f"{error.detail}."))
+    remedy = "Send one JSON object." if error.status_code == 400 else ""
+    return _answer(error.status_code, Problem("", f"{error.detail}.", remedy))
 
 
 def not_utf8(request: Request[Any, Any, Any], error: UnicodeDecodeError) -> Response[bytes]:

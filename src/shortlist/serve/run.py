@@ -7,6 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from shortlist.config.load import load_config
+from shortlist.core.errors import ConfigError, did_you_mean
+from shortlist.release.manifest import read_manifest
+from shortlist.release.publish import Releases
 from shortlist.serve.application import Lifespan
 from shortlist.serve.supervise import (
     answer,
@@ -40,10 +43,12 @@ def serve(
         grpc_port: the port of the gRPC services; 0 for none, None for `serve.grpc_port`.
 
     Raises:
-        ConfigError: the project's `shortlist.toml` is wrong, or gRPC is wanted and not installed.
+        ConfigError: the project's `shortlist.toml` is wrong, names an index that the release does
+            not have, or gRPC is wanted and not installed.
         AddressError: an address is taken or not this machine's.
     """
     config = load_config(folder)
+    _check_index(folder, config.serve.tensorflow_index)
     second = config.serve.tensorflow_port if tensorflow_port is None else tensorflow_port
     second = 0 if second == port else second  # its routes are there in any case
     third = config.serve.grpc_port if grpc_port is None else grpc_port
@@ -69,3 +74,22 @@ def worker(folder: Path, host: str, ports: list[int], grpc_port: int) -> None:
 
         beside.append(partial(project_server, host=host, port=grpc_port))
     answer(app_of(folder, *beside), host, ports)
+
+
+def _check_index(folder: Path, name: str) -> None:
+    """Check `serve.tensorflow_index` against the release that is going to answer, if there is one.
+
+    Raises:
+        ConfigError: that release has no vectors of the retriever.
+    """
+    releases = Releases(folder / ".shortlist" / "releases")
+    current = releases.current()
+    if not name or current is None:
+        return
+    indexes = read_manifest(releases.current_path()).indexes
+    if name not in indexes:
+        raise ConfigError(
+            f"{name!r} has no vectors in the release {current}.",
+            remedy=did_you_mean(name, indexes) or "Leave it out: no retriever there has any.",
+            where="serve.tensorflow_index",
+        )

@@ -91,6 +91,14 @@ class EventBody(Body):
         Annotated[int, Meta(ge=0)] | None, Meta(description="Where it was shown, from 0.")
     ] = None
     request: Annotated[str, Meta(description="The id of the answer it was shown in.")] = ""
+    propensity: Annotated[
+        Annotated[float, Meta(gt=0, le=1)] | None,
+        Meta(description="Of an impression: the chance that it was shown there, as answers say."),
+    ] = None
+    variants: Annotated[
+        dict[str, str] | None,
+        Meta(description="Of an impression: experiment to variant, as answers say."),
+    ] = None
 
     def event(self, received: int) -> Event:
         """The event that it posts.
@@ -110,7 +118,16 @@ class EventBody(Body):
                 remedy="Give ISO 8601 text or microseconds since the epoch, or leave it out.",
                 where="time",
             )
-        return Event(self.user, self.item, time, self.kind, self.position, self.request)
+        return Event(
+            self.user,
+            self.item,
+            time,
+            self.kind,
+            self.position,
+            self.request,
+            self.propensity,
+            self.variants or None,
+        )
 
 
 def _instant(time: int | datetime) -> int:

@@ -48,6 +48,9 @@ class SearchBody(Body):
         bool, Meta(description="Whether to say where in its texts each item matches.")
     ] = True
     explain: Annotated[bool, Meta(description="Whether to say why each item is there.")] = False
+    place: Annotated[
+        str, Meta(description="Where it is asked from, as the items' places are called.")
+    ] = ""
 
     def request(self) -> SearchRequest:
         """The request that it makes."""
@@ -63,6 +66,7 @@ class SearchBody(Body):
             unfinished=self.unfinished,
             highlight=self.highlight,
             explain=self.explain,
+            place=self.place,
         )
 
 

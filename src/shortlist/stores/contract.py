@@ -67,6 +67,10 @@ class HistoryReader(Protocol):
         """
         ...
 
+    def noted(self, after: str = "") -> tuple[Events, str]:
+        """As `posted`, of events that are no interactions and belong to no history."""
+        ...
+
 
 class HistoryStore(HistoryReader, Protocol):
     """The last events of every user, and the recent events of everybody."""
@@ -79,6 +83,12 @@ class HistoryStore(HistoryReader, Protocol):
         """
         ...
 
+    def note(self, users: Sequence[str], events: Events) -> None:
+        """Remember `events[i]` of `users[i]` for `noted` alone: impressions, and kinds of events
+        without weight, that features count. One that is noted twice is there twice.
+        """
+        ...
+
     def load(self, histories: Iterable[tuple[Sequence[str], NDArray[np.int64], Events]]) -> None:
         """Merge whole histories, in batches `(users, offsets[len(users) + 1], events)`.
 
@@ -87,7 +97,8 @@ class HistoryStore(HistoryReader, Protocol):
         ...
 
     def forget_recent(self, before: int) -> None:
-        """Drop what `since` remembers from before a time (a release now holds it)."""
+        """Drop what `since`, `posted` and `noted` remember from before a time (a release now
+        holds it)."""
         ...
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from shortlist.core.keys import item_key, item_keys
 from shortlist.stores.contract import POSTED, Events
-from shortlist.stores.merge import NO_EVENTS, by_user, merge, out_of_order, until
+from shortlist.stores.merge import NO_EVENTS, by_user, merge, out_of_order, owned, until
 
 EVERYTHING = np.iinfo(np.int64).max
 
@@ -30,6 +30,7 @@ class MemoryHistory:
         self._histories: dict[str, Events] = {}
         self._recent: list[tuple[int, int]] = []
         self._posted: list[tuple[int, Events]] = []
+        self._noted: list[tuple[int, Events]] = []
         self._number = 0
         self._lock = Lock()
 
@@ -49,17 +50,19 @@ class MemoryHistory:
                 kept = self._histories.get(user, NO_EVENTS)
                 self._histories[user], added = merge(kept, fresh, self._keep)
                 count += len(added)
-                told = np.empty(len(added), POSTED)
-                for name in ("item", "time", "kind"):
-                    told[name] = added[name]
-                told["user"] = item_key(user)
                 self._number += 1
-                self._posted.append((self._number, told))
+                self._posted.append((self._number, owned(added, item_key(user))))
                 self._recent.extend(
                     zip(added["time"].tolist(), added["item"].tolist(), strict=True)
                 )
             self._recent.sort()
         return count
+
+    def note(self, users: Sequence[str], events: Events) -> None:
+        """Remember events for `noted`; see the contract."""
+        with self._lock:
+            self._number += 1
+            self._noted.append((self._number, owned(events, item_keys(users))))
 
     def load(self, histories: Iterable[tuple[Sequence[str], NDArray[np.int64], Events]]) -> None:
         """Merge whole histories; see the contract."""
@@ -83,15 +86,23 @@ class MemoryHistory:
 
     def posted(self, after: str = "") -> tuple[Events, str]:
         """What was appended since an earlier call; see the contract."""
+        return self._told(self._posted, after)
+
+    def noted(self, after: str = "") -> tuple[Events, str]:
+        """What was noted since an earlier call; see the contract."""
+        return self._told(self._noted, after)
+
+    def _told(self, stream: list[tuple[int, Events]], after: str) -> tuple[Events, str]:
         with self._lock:
-            found = [events for number, events in self._posted if number > int(after or 0)]
+            found = [events for number, events in stream if number > int(after or 0)]
             return np.concatenate([np.empty(0, POSTED), *found]), str(self._number)
 
     def forget_recent(self, before: int) -> None:
         """Drop what `since` remembers from before a time."""
         with self._lock:
             self._recent = [pair for pair in self._recent if pair[0] >= before]
-            self._posted = [(n, events[events["time"] >= before]) for n, events in self._posted]
+            for stream in (self._posted, self._noted):
+                stream[:] = [(n, events[events["time"] >= before]) for n, events in stream]
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.stores.contract import EVENT, Events
+from shortlist.stores.contract import EVENT, POSTED, Events
 
 NO_EVENTS: Events = np.empty(0, EVENT)
 
@@ -35,6 +35,15 @@ def merge(kept: Events, fresh: Events, capacity: int) -> tuple[Events, Events]:
     first[1:] = both[1:] != both[:-1]  # the sort is stable: of equal events the kept one is first
     history, added = both[first][-capacity:], is_fresh[first][-capacity:]
     return history, history[added]
+
+
+def owned(events: Events, owner: NDArray[np.uint64] | int) -> Events:
+    """`EVENT` records with the keys of their users, `POSTED[n]`."""
+    made = np.empty(len(events), POSTED)
+    for name in ("item", "time", "kind"):
+        made[name] = events[name]
+    made["user"] = owner
+    return made
 
 
 def by_user(users: Sequence[str], events: Events) -> dict[str, Events]:

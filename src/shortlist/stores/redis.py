@@ -13,14 +13,15 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.core.keys import encode, item_key
+from shortlist.core.keys import encode, item_key, item_keys
 from shortlist.stores.contract import EVENT, POSTED, Events
-from shortlist.stores.merge import NO_EVENTS, by_user, merge, until
+from shortlist.stores.merge import NO_EVENTS, by_user, merge, owned, until
 from shortlist.stores.server import Server
 
 HISTORY = b"shortlist:history:"
 RECENT = b"shortlist:recent"
 POSTED_KEY = b"shortlist:posted"
+NOTED_KEY = b"shortlist:noted"
 LOAD_ROWS = 2_000
 """Histories sent in one pipeline of `load`."""
 
@@ -99,6 +100,15 @@ class RedisHistory:
         """Add events, all or none of them; see the contract."""
         return self._send(by_user(users, events).items(), remember=True)
 
+    def note(self, users: Sequence[str], events: Events) -> None:
+        """Remember events for `noted` in one round trip; see the contract."""
+        told = owned(events, item_keys(users))
+        with self._server.errors():
+            pipeline = self._redis.pipeline(transaction=True)
+            for event in told:
+                pipeline.xadd(NOTED_KEY, {b"e": event.tobytes()})
+            pipeline.execute()
+
     def load(self, histories: Iterable[tuple[Sequence[str], NDArray[np.int64], Events]]) -> None:
         """Merge whole histories, some thousands in a round trip; see the contract."""
         rows = _rows(histories)
@@ -125,19 +135,30 @@ class RedisHistory:
 
     def posted(self, after: str = "") -> tuple[Events, str]:
         """What was appended since an earlier call; see the contract."""
+        return self._told(POSTED_KEY, after)
+
+    def noted(self, after: str = "") -> tuple[Events, str]:
+        """What was noted since an earlier call; see the contract."""
+        return self._told(NOTED_KEY, after)
+
+    def _told(self, stream: bytes, after: str) -> tuple[Events, str]:
         with self._server.errors():
-            found = self._redis.xrange(POSTED_KEY, f"({after}" if after else "-", "+")
+            found = self._redis.xrange(stream, f"({after}" if after else "-", "+")
         events = np.frombuffer(b"".join(entry[b"e"] for _, entry in found), POSTED)
         return events, found[-1][0].decode() if found else after
 
     def forget_recent(self, before: int) -> None:
         """Drop what `since` remembers from before a time."""
         with self._server.errors():
-            found = self._redis.xrange(POSTED_KEY)
-            old = [id for id, entry in found if np.frombuffer(entry[b"e"], POSTED)["time"] < before]
-            for start in range(0, len(old), LOAD_ROWS):
-                self._redis.xdel(POSTED_KEY, *old[start : start + LOAD_ROWS])
+            for key in (POSTED_KEY, NOTED_KEY):
+                self._trim(key, before)
             self._redis.zremrangebyscore(RECENT, "-inf", f"({before}")
+
+    def _trim(self, stream: bytes, before: int) -> None:
+        found = self._redis.xrange(stream)
+        old = [id for id, entry in found if np.frombuffer(entry[b"e"], POSTED)["time"] < before]
+        for start in range(0, len(old), LOAD_ROWS):
+            self._redis.xdel(stream, *old[start : start + LOAD_ROWS])
 
     def close(self) -> None:
         """Close the connections."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.core.errors import StoreError
-from shortlist.core.keys import encode, item_key
+from shortlist.core.keys import encode, item_key, item_keys
 from shortlist.stores.contract import EVENT, POSTED, Events
 from shortlist.stores.database import Database
 from shortlist.stores.merge import NO_EVENTS, by_user, merge, out_of_order, until
@@ -26,13 +26,19 @@ CREATE TABLE IF NOT EXISTS posted (
     number INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL, item INTEGER NOT NULL,
     kind INTEGER NOT NULL, user INTEGER NOT NULL
 );
-CREATE INDEX IF NOT EXISTS posted_time ON posted (time)
+CREATE INDEX IF NOT EXISTS posted_time ON posted (time);
+CREATE TABLE IF NOT EXISTS noted (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL, item INTEGER NOT NULL,
+    kind INTEGER NOT NULL, user INTEGER NOT NULL
+)
 """
 READ = "SELECT events FROM history WHERE user = ?"
 WRITE = (
     "INSERT INTO history (user, events) VALUES (?, ?) "
     "ON CONFLICT (user) DO UPDATE SET events = excluded.events"
 )
+POSTED_SINCE = "SELECT item, time, kind, user, number FROM posted WHERE number > ?"
+NOTED_SINCE = "SELECT item, time, kind, user, number FROM noted WHERE number > ?"
 LOAD_ROWS = 20_000
 """Histories written in one transaction of `load`; other writers get their turn in between."""
 
@@ -107,6 +113,20 @@ class SqliteHistory:
                 count += len(added)
         return count
 
+    def note(self, users: Sequence[str], events: Events) -> None:
+        """Remember events for `noted`; see the contract."""
+        with self._database.write() as connection:
+            connection.executemany(
+                "INSERT INTO noted (time, item, kind, user) VALUES (?, ?, ?, ?)",
+                zip(
+                    events["time"].tolist(),
+                    events["item"].astype(np.int64).tolist(),
+                    events["kind"].tolist(),
+                    item_keys(users).astype(np.int64).tolist(),
+                    strict=True,
+                ),
+            )
+
     def load(self, histories: Iterable[tuple[Sequence[str], NDArray[np.int64], Events]]) -> None:
         """Merge whole histories, some tens of thousands in a transaction; see the contract."""
         rows = _rows(histories, self.capacity)
@@ -145,7 +165,13 @@ class SqliteHistory:
 
     def posted(self, after: str = "") -> tuple[Events, str]:
         """What was appended since an earlier call; see the contract."""
-        statement = "SELECT item, time, kind, user, number FROM posted WHERE number > ?"
+        return self._told(POSTED_SINCE, after)
+
+    def noted(self, after: str = "") -> tuple[Events, str]:
+        """What was noted since an earlier call; see the contract."""
+        return self._told(NOTED_SINCE, after)
+
+    def _told(self, statement: str, after: str) -> tuple[Events, str]:
         try:
             cursor = self._database.connection().execute(statement, (int(after or 0),))
             found = np.array(cursor.fetchall(), np.int64).reshape(-1, 5)
@@ -160,6 +186,7 @@ class SqliteHistory:
         """Drop what `since` remembers from before a time."""
         with self._database.write() as connection:
             connection.execute("DELETE FROM posted WHERE time < ?", (before,))
+            connection.execute("DELETE FROM noted WHERE time < ?", (before,))
 
     def close(self) -> None:
         """Close the file."""

@@ -1,97 +1,35 @@
-"""Random logs with kinds, and every declared feature in plain Python: slow, and obviously right."""
+"""Logs with kinds, catalogues and users, as both sides of declared features see them."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shortlist.config.features import FeatureSection
 from shortlist.core.catalogue import Catalogue, Column
-from shortlist.core.keys import item_key, kind_code
-from shortlist.core.times import DAY, HOUR, parse_span
+from shortlist.core.keys import item_key, item_keys, kind_code
+from shortlist.core.users import UserTable
 from shortlist.core.vocabulary import Vocabulary
 from shortlist.features.contract import HISTORY, View
 from shortlist.features.counters import Counter, Log, Series
 from shortlist.features.declared import declare
 from shortlist.features.sets import FeatureSet
+from shortlist.testing.declared_sections import (
+    KINDS,
+    PEOPLE,
+    SHOWN,
+    WEIGHTS,
+    Person,
+    sections,
+)
 
 if TYPE_CHECKING:
     from shortlist.features.contract import AsOf
-
-KINDS = ("view", "like", "buy")
-WEIGHTS = {"view": 1.0, "like": 3.0, "buy": 5.0}
-START = 1_700_000_000_000_000 // HOUR * HOUR
-
-
-def sections() -> dict[str, FeatureSection]:
-    """Every aggregation, over every span, by everything, and columns and crosses."""
-    made = {
-        "price": FeatureSection(value="column", of="price"),
-        "days_since_made": FeatureSection(value="column", of="made", default=-1.0),
-    }
-    spans = {"": ("", ""), "_1d": ("1d", ""), "_half": ("", "12h")}
-    by = {
-        "item": ["item"],
-        "user": ["user"],
-        "kind": ["kind"],
-        "tags": ["tags"],
-        "user_item": ["user", "item"],
-        "user_kind": ["user", "kind"],
-        "user_tags": ["user", "tags"],
-    }
-    for who, names in by.items():
-        user = names[0] == "user"
-        for suffix, (window, half) in spans.items():
-            made[f"count_{who}{suffix}"] = FeatureSection(
-                value="count", by=names, window=window, half_life=half
-            )
-            made[f"sum_{who}{suffix}"] = FeatureSection(
-                value="sum",
-                of="weight",
-                kinds=["like", "buy"],
-                by=names,
-                window=window,
-                half_life=half,
-            )
-            made[f"mean_{who}{suffix}"] = FeatureSection(
-                value="mean", of="price", by=names, default=-2.0, window=window, half_life=half
-            )
-            made[f"rate_{who}{suffix}"] = FeatureSection(
-                value="rate",
-                kinds=["buy"],
-                among=["view", "like"],
-                by=names,
-                window=window,
-                half_life=half,
-            )
-            if suffix != "_half":
-                made[f"last_{who}{suffix}"] = FeatureSection(
-                    value="last",
-                    kinds=["view"],
-                    by=names,
-                    default=999.0,
-                    window=window,
-                    half_life=half,
-                )
-                of = "item" if user and names[-1] != "item" else "tags" if user else "user"
-                made[f"distinct_{who}{suffix}"] = FeatureSection(
-                    value="distinct", of=of, by=names, window=window, half_life=half
-                )
-    made["distinct_kind_items"] = FeatureSection(value="distinct", of="item", by=["kind"])
-    made["distinct_user_kinds"] = FeatureSection(value="distinct", of="kind", by=["user"])
-    made["price_to_mean"] = FeatureSection(
-        value="cross", cross=["price", "mean_user"], how="ratio", default=1.0
-    )
-    made["product"] = FeatureSection(value="cross", cross=["count_item_1d", "rate_user_kind"])
-    made["difference"] = FeatureSection(
-        value="cross", cross=["count_user", "count_item"], how="difference"
-    )
-    return made
 
 
 @dataclass(frozen=True)
@@ -113,6 +51,8 @@ class DeclaredWorld:
         kinds, tags, prices, made: the attributes of each item.
         asks: (user, time, candidates) of each request.
         declared: the features.
+        others: events that are no interactions, in any order.
+        people: the first users; nothing is known of others.
     """
 
     events: Sequence[Happening]
@@ -122,6 +62,8 @@ class DeclaredWorld:
     made: Sequence[int | None]
     asks: Sequence[tuple[int, int, Sequence[int]]]
     declared: dict[str, FeatureSection] = field(default_factory=sections)
+    others: Sequence[Happening] = ()
+    people: Sequence[Person] = PEOPLE
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -141,7 +83,30 @@ class DeclaredWorld:
     @cached_property
     def features(self) -> FeatureSet:
         columns = {name: column.kind for name, column in self.catalogue.columns.items()}
-        return FeatureSet(declare(self.declared, WEIGHTS, columns))
+        return FeatureSet(declare(self.declared, WEIGHTS, columns, self.users.kinds, SHOWN))
+
+    @cached_property
+    def users(self) -> UserTable:
+        return UserTable(
+            Vocabulary.of([f"user {row}" for row in range(len(self.people))]),
+            {
+                "age": Column.number([p.age for p in self.people]),
+                "joined": Column.time([p.joined for p in self.people]),
+                "favourite": Column.keyword([p.favourite for p in self.people]),
+                "likes": Column.keywords([p.likes for p in self.people]),
+            },
+        )
+
+    @cached_property
+    def matrix(self) -> NDArray[np.float32]:
+        """A vector for each item, every third of them zero."""
+        made = np.random.default_rng(7).normal(size=(len(self.kinds), 4)).astype(np.float32)
+        made[::3] = 0
+        return made
+
+    def vectors_of(self, rows: NDArray[np.int32]) -> NDArray[np.float32]:
+        """As an index has them."""
+        return self.matrix[rows]
 
     def log(self, events: Sequence[Happening]) -> Log:
         """Events as columns."""
@@ -155,12 +120,24 @@ class DeclaredWorld:
     def counters(self, until: int) -> dict[str, Counter]:
         """Those of a release whose watermark is `until`."""
         log = self.log(self.events)
-        return {
-            feature.name: Counter(
-                feature, Series.of(feature, log, self.catalogue, until), self.catalogue
+        more = log.joined(self.log(self.others))
+        series = {
+            feature.name: Series.of(
+                feature, more if feature.beyond else log, self.catalogue, until, self.users
             )
             for feature in self.features.counted
         }
+        return {
+            feature.name: Counter(feature, series[feature.name], self.catalogue, self.users)
+            for feature in self.features.counted
+        }
+
+    def post(self, counters: dict[str, Counter], events: Sequence[Happening]) -> None:
+        """Let events move the counters; what is no interaction only those that count it."""
+        for event in events:
+            for feature in self.features.counted:
+                if feature.beyond or event.kind in KINDS:
+                    counters[feature.name].add(self.log([event]))
 
     def history(self, user: int, now: int) -> list[Happening]:
         """The user's newest events before an instant, oldest first."""
@@ -182,6 +159,9 @@ class DeclaredWorld:
             items={},
             history_kinds=np.array([kind_code(e.kind) for e in past], np.uint32),
             counters=counters,
+            users=self.users,
+            user_row=user if user < len(self.people) else -1,
+            vectors={"near": self.vectors_of},
         )
 
     def as_of(self) -> AsOf:
@@ -189,8 +169,8 @@ class DeclaredWorld:
         import ibis
         import pyarrow as pa
 
-        from shortlist.features.contract import AsOf
-        from shortlist.features.offline import catalogue_table
+        from shortlist.features.contract import AsOf, Others
+        from shortlist.features.offline import catalogue_table, others_of, users_of
 
         lines = [(n, item) for n, (_, _, items) in enumerate(self.asks) for item in items]
         tables = (
@@ -216,113 +196,19 @@ class DeclaredWorld:
                     "item": pa.array([item for _, item in lines], pa.int32()),
                 }
             ),
-            catalogue_table(self.catalogue, ["kind", "tags", "price", "made"]),
+            catalogue_table(self.catalogue, ["kind", "tags", "price", "made"], ["kind", "tags"]),
         )
-        return AsOf(*(ibis.memtable(table) for table in tables))
-
-    def oracle(self, name: str, user: int, now: int, item: int) -> float:
-        """The value of a feature by its definition."""
-        section = self.declared[name]
-        if section.value == "column":
-            value = (self.prices if section.of == "price" else self.made)[item]
-            if value is None or not math.isfinite(value):
-                return section.default
-            return value if section.of == "price" else (now - value) / DAY
-        if section.value == "cross":
-            a, b = (float(np.float32(self.oracle(n, user, now, item))) for n in section.cross)
-            match section.how:
-                case "product":
-                    return a * b
-                case "ratio":
-                    return a / b if b else section.default
-                case _:
-                    return a - b
-        events = [e for e in self.events if e.time < now]
-        if section.by[0] == "user":
-            events = self.history(user, now)
-        if section.window:
-            events = [e for e in events if now - e.time <= parse_span(section.window)]
-        key = section.by[-1]
-        if key == "user":
-            told = [self._over(section, events, now)]
-        elif key == "item":
-            told = [self._over(section, [e for e in events if e.item == item], now)]
-        else:
-            told = [
-                self._over(section, [e for e in events if value in self._of(key, e.item)], now)
-                for value in self._of(key, item)
-            ]
-        known = [value for value in told if value is not None]
-        if not known:
-            return section.default
-        return min(known) if section.value == "last" else sum(known) / len(known)
-
-    def _of(self, attribute: str, item: int) -> set[str]:
-        if attribute == "tags":
-            return set(self.tags[item])
-        kind = self.kinds[item]
-        return set() if kind is None else {kind}
-
-    def _over(self, section: FeatureSection, events: list[Happening], now: int) -> float | None:
-        def fade(event: Happening) -> float:
-            if not section.half_life:
-                return 1.0
-            return float(2.0 ** (-(now - event.time) / parse_span(section.half_life)))
-
-        counting = [e for e in events if not section.kinds or e.kind in section.kinds]
-        match section.value:
-            case "count":
-                return sum(map(fade, counting))
-            case "last":
-                return (now - max(e.time for e in counting)) / DAY if counting else None
-            case "distinct":
-                if section.of in ("user", "item"):
-                    return len({getattr(e, section.of) for e in counting})
-                return len({value for e in counting for value in self._of(section.of, e.item)})
-            case "rate":
-                below = sum(fade(e) for e in events if e.kind in section.among)
-                return sum(map(fade, counting)) / below if below else None
-        told = [(fade(e), self._amount(section, e)) for e in counting]
-        known = [(weight, amount) for weight, amount in told if amount is not None]
-        total = sum(weight * amount for weight, amount in known)
-        if section.value == "sum":
-            return total
-        return total / sum(weight for weight, _ in known) if known else None
-
-    def _amount(self, section: FeatureSection, event: Happening) -> float | None:
-        if section.of == "weight":
-            return WEIGHTS[event.kind]
-        price = self.prices[event.item]
-        return price if price is not None and math.isfinite(price) else None
-
-
-def declared_world(
-    seed: int, *, users: int, items: int, events: int, asks: int, days: int = 6
-) -> DeclaredWorld:
-    """A world with ties in time, missing values, repeats, new users and new items."""
-    rng = np.random.default_rng(seed)
-    names = ["book", "car", "café", "책"]
-    when = START + rng.integers(0, days * 24 * 4, events) * (HOUR // 4)
-    who = np.minimum(rng.geometric(3 / users, events) - 1, users - 2)
-    what = np.minimum(rng.geometric(4 / items, events) - 1, items - 2)
-
-    def ask() -> tuple[int, int, list[int]]:
-        n = int(rng.integers(0, events))
-        time = int(when[n] + rng.choice([0, 0, 1, HOUR]))
-        picked = rng.choice(items, size=min(items, 6), replace=False)
-        return int(rng.choice([who[n], users - 1])), time, [int(item) for item in picked]
-
-    return DeclaredWorld(
-        events=[
-            Happening(int(u), int(i), int(t), str(k))
-            for u, i, t, k in zip(who, what, when, rng.choice(KINDS, events), strict=True)
-        ],
-        kinds=[None if rng.random() < 0.2 else str(rng.choice(names)) for _ in range(items)],
-        tags=[[str(t) for t in rng.choice(names, rng.integers(0, 4))] for _ in range(items)],
-        prices=[
-            None if rng.random() < 0.3 else float(rng.choice([0, 9.99, math.inf, rng.normal()]))
-            for _ in range(items)
-        ],
-        made=[None if rng.random() < 0.3 else START - int(rng.integers(DAY)) for _ in range(items)],
-        asks=[ask() for _ in range(asks)],
-    )
+        log, requests, candidates, items = (ibis.memtable(table) for table in tables)
+        asking = sorted({e.user for e in [*self.events, *self.others]} | {user for user, _, _ in self.asks})
+        keys = item_keys([f"user {user}" for user in asking])
+        others = self.log(self.others)
+        who = np.array([e.user for e in self.others], np.int32)
+        return AsOf(
+            log,
+            requests,
+            candidates,
+            items,
+            users=users_of(self.features, self.users, np.array(asking, np.int32), keys),
+            others=others_of(self.features, Others(who, others.item, others.time, others.kind)),
+            vectors={"near": self.vectors_of},
+        )

@@ -78,6 +78,11 @@ BAD_FILTERS: list[tuple[Any, str]] = [
     ("yeer > 3", "no attribute 'yeer'. Did you mean 'year'"),
     ('year > "x"', "'x' is not a number"),
     ('added > "yesterday"', "'yesterday' is not ISO 8601"),
+    ("seen > 5", r"at character 8: 'seen' is a boolean attribute, which > cannot compare"),
+    ("year > 3 and seen == 1", "at character 22: expected true or false, found 1"),
+    ("seen in [true, 0]", "at character 9: expected true or false, found 0"),
+    ('seen == "true"', "at character 9: expected true or false, found 'true'"),
+    ("added == true", "True is not a number"),
     (None, "where: is None"),
     ('genres == "war"', "Use array_contains with it"),
 ]

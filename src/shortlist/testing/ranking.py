@@ -1,6 +1,6 @@
 """A small world whose users like one kind of item each, and retrieval that does not know it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from shortlist.core.catalogue import Catalogue, Column
 from shortlist.core.request import Candidates, Request, Shortlist, Weighed
 from shortlist.core.times import DAY, MINUTE
 from shortlist.core.vocabulary import Vocabulary
+from shortlist.features.contract import VectorsOf
 from shortlist.offline.data.training import TrainingData
 
 START = 1_700_000_000_000_000
@@ -42,6 +43,11 @@ class Everything:
     def fused(self, requests: Sequence[Request]) -> list[tuple[Candidates, NDArray[np.float32]]]:
         """The same; the fused score is the first source's rank value."""
         return [(found, found.ranks[0]) for found in self.retrieve(requests)]
+
+    @property
+    def vectors(self) -> Mapping[str, VectorsOf]:
+        """No retriever has any."""
+        return {}
 
     def weigh(self, requests: Sequence[Request]) -> list[Weighed]:
         """Not what training rows ask for."""
@@ -90,17 +96,22 @@ def tasteful_log() -> TrainingData:
 
 Line = tuple[int, int, int, int | None, str | None]
 """user, item, time, position, request."""
+Drawn = tuple[int, int, int, int | None, str | None, float | None, str | None]
+"""The same, propensity, variants."""
 
 
-def write_impressions(path: Path, lines: Sequence[Line]) -> Path:
+def write_impressions(path: Path, lines: Sequence[Line | Drawn]) -> Path:
     """Write `impressions.parquet` and return its path."""
-    columns = list(zip(*lines, strict=True)) or [(), (), (), (), ()]
+    full = [(*line, *[None] * (7 - len(line))) for line in lines]
+    columns = list(zip(*full, strict=True)) or [()] * 7
     types = {
         "user": pa.int32(),
         "item": pa.int32(),
         "time": pa.int64(),
         "position": pa.int32(),
         "request": pa.string(),
+        "propensity": pa.float32(),
+        "variants": pa.string(),
     }
     pq.write_table(
         pa.table({n: pa.array(c, t) for (n, t), c in zip(types.items(), columns, strict=True)}),

@@ -183,6 +183,24 @@ class HistorySuite:
         store.append(["cid"], events(("b", 50)))
         assert store.posted(later)[0]["time"].tolist() == [50]
 
+    def test_what_is_noted_is_told_to_those_who_ask_and_is_in_no_history(
+        self, store: HistoryStore
+    ) -> None:
+        assert len(store.noted()[0]) == 0
+        store.note(["ann", "bob"], events(("a", 20, "impression"), ("b", 30, "impression")))
+        told, cursor = store.noted()
+        assert told["item"].tolist() == [item_key("a"), item_key("b")]
+        assert told["user"].tolist() == [item_key("ann"), item_key("bob")]
+        assert told["kind"].tolist() == [kind_code("impression")] * 2
+        assert len(store.read(["ann"])[0]) == len(store.posted()[0]) == len(store.since(0)[0]) == 0
+        assert len(store.noted(cursor)[0]) == 0
+        store.note(["ann"], events(("a", 20, "impression")))
+        again, later = store.noted(cursor)
+        assert again["time"].tolist() == [20]
+        store.forget_recent(25)
+        assert store.noted()[0]["time"].tolist() == [30]
+        assert len(store.noted(later)[0]) == 0
+
     def test_forgetting_recent_events_leaves_histories(self, store: HistoryStore) -> None:
         store.append(["ann"] * 3, events(("a", 10), ("b", 20), ("c", 30)))
         store.forget_recent(20)

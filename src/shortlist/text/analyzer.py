@@ -6,15 +6,13 @@ import hashlib
 import json
 import platform
 import re
-import threading
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib import metadata
+from itertools import accumulate, chain
 from typing import Any, NamedTuple
-
-import Stemmer
 
 from shortlist.core.errors import ReleaseError
 from shortlist.text import boundaries, normalise, segment
@@ -25,8 +23,11 @@ from shortlist.text.languages import (
     vote,
     written_in,
 )
+from shortlist.text.memo import LONGEST, Memo
 from shortlist.text.places import places
 from shortlist.text.settings import AnalyzerSettings
+from shortlist.text.stemmers import stemmers
+from shortlist.text.telling import Languages
 
 _CODE = 1
 """To be raised when anything in this file or in `languages` gives another result."""
@@ -35,10 +36,10 @@ _ELISION = re.compile(r"^(?:[cdjlmnst]|qu|jusqu|lorsqu|puisqu|quoiqu|un|de[il]l|
 _ELIDES = ("fr", "it", "ca")
 _PLAIN = AnalyzerSettings()
 _REMEMBERED = 1 << 16
-_LONG = 64
-"""Longer pieces are not remembered: few come again, and they would take the memory."""
-_KANJI_ALONE = 6
-"""Japanese has no longer stretch without kana than this; Chinese may be short too."""
+_RUN = re.compile(r"\S+")
+_SEVERAL = "several"
+"""Stands for a script where a run has several, or Chinese characters, whose language is told by all
+of a text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +108,13 @@ class Analyzer:
             self.parts |= packages
         described = json.dumps([asdict(settings), self.parts], sort_keys=True)
         self.version = hashlib.sha256(described.encode()).hexdigest()[:16]
-        # Most of a text is words that were met before.
-        self._known_pieces = lru_cache(_REMEMBERED)(self._pieces_of)
+        # Most of a text is words that were met before, with what stands beside them.
+        self._known_pieces = Memo(self._pieces_of)
         self._known = lru_cache(_REMEMBERED)(self._cut_piece)
+        self._scripts = Memo(self._script_of_run)
+        self._words = Memo(self._words_of_run)
+        self._terms = {"": Memo(self._terms_of_run(""))}
+        self._candidates: dict[str, tuple[str, ...]] = {}
 
     def normalise(self, text: str) -> str:
         """The text as it is compared: NFKC, case, width, digits and accents folded.
@@ -140,6 +145,9 @@ class Analyzer:
 
     def words(self, text: str, language: str = "") -> list[str]:
         """The words of a text, normalised and segmented, not stemmed, stop words included."""
+        known = list(map(self._words.__getitem__, text.split()))
+        if None not in known:
+            return list(chain.from_iterable(filter(None, known)))
         return [word for cut in self._cut(text, language) for word in cut.words]
 
     def terms(self, text: str, language: str = "") -> list[str]:
@@ -148,15 +156,54 @@ class Analyzer:
         Words are stemmed and stop words left out, as the settings say; a text of nothing but
         stop words keeps them.
         """
+        runs = text.split()
+        told = self._language_of_all(text, runs, language)
+        if told is not None:
+            known = self._terms_in(told)
+            if found := list(chain.from_iterable(map(known.__getitem__, runs))):
+                return found
         cuts = self._cut(text, language)
         return [term for cut in cuts for term in cut.terms] or [
             word for cut in cuts for word in cut.words
         ]
 
+    def matches(
+        self, text: str, terms: Collection[str], language: str = ""
+    ) -> list[tuple[int, int]]:
+        """Where the words are that are indexed by some terms: their places in `tokens`, in order.
+
+        Args:
+            text: any text.
+            terms: what the words should be indexed by.
+            language: as in `tokens`.
+        """
+        wanted, runs = frozenset(terms), text.split()
+        told = self._language_of_all(text, runs, language)
+        if told is None:
+            tokens = self.tokens(text, language)
+            return [(t.start, t.end) for t in tokens if not wanted.isdisjoint(t.terms)]
+        held = map(self._terms_in(told).__getitem__, runs)
+        hits = [place for place, none in enumerate(map(wanted.isdisjoint, held)) if not none]
+        if not hits:
+            return []
+        begins = [0, *accumulate(len(run) + 1 for run in runs)]  # where one space is between
+        if " ".join(runs) != text:
+            begins = [run.start() for run in _RUN.finditer(text)]
+        found = []
+        for place in hits:
+            at, run = begins[place], runs[place]
+            if run.isascii() and run.isalpha():
+                found.append((at, at + len(run)))
+                continue
+            for token in self.tokens(run, told):
+                if not wanted.isdisjoint(token.terms):
+                    found.append((at + token.start, at + token.end))
+        return found
+
     def detect(self, text: str) -> str:
         """The language of most of a text, by its script and function words; empty for none."""
         pieces = self._pieces(text)
-        chosen = _Languages(self.settings, pieces, "")
+        chosen = Languages(self.settings, pieces, "")
         counts: dict[str, int] = {}
         for piece in pieces:
             language = chosen[boundaries.describe(piece)[1]]
@@ -229,27 +276,79 @@ class Analyzer:
 
     def _pieces(self, text: str) -> list[str]:
         """`boundaries.pieces` of the text normalised; most of its runs were met before."""
-        known, fresh = self._known_pieces, self._pieces_of
-        return [
-            piece
-            for run in text.split()
-            for piece in (known(run) if len(run) <= _LONG else fresh(run))
-        ]
+        return list(chain.from_iterable(map(self._known_pieces.__getitem__, text.split())))
 
     def _pieces_of(self, run: str) -> list[str]:
+        if run.isascii() and run.isalpha():
+            return [run.lower()]
         return boundaries.pieces(self.normalise(run))
 
     def _cut(self, text: str, language: str) -> list[_Cut]:
         """What each of the text's pieces is cut into."""
         pieces = self._pieces(text)
-        chosen = _Languages(self.settings, pieces, language)
+        chosen = Languages(self.settings, pieces, language)
         known, describe = self._known, boundaries.describe
         return [
             known(piece, chosen[describe(piece)[1]])
-            if len(piece) <= _LONG
+            if len(piece) <= LONGEST
             else self._cut_piece(piece, chosen[describe(piece)[1]])
             for piece in pieces
         ]
+
+    def _language_of_all(self, text: str, runs: list[str], said: str) -> str | None:
+        """The language that all words of a text are of; None where they may be of several.
+
+        Where it is told, the terms of a text are those of its runs between spaces.
+        """
+        if text.isascii():
+            script = "Latin"
+        else:
+            scripts = set(map(self._scripts.__getitem__, runs)) - {""}
+            if len(scripts) > 1 or _SEVERAL in scripts:
+                return None
+            script = scripts.pop() if scripts else ""
+        if not script or (said and written_in(said) == script):
+            return said if script else ""
+        candidates = self._candidates.get(script)
+        if candidates is None:
+            candidates = languages_of(script, self.settings.languages)
+            self._candidates[script] = candidates
+        if len(candidates) < 2:
+            return candidates[0] if candidates else ""
+        return vote(self._pieces(text), candidates, self.settings.diacritics)
+
+    def _script_of_run(self, run: str) -> str:
+        """The script that the words of a run are in; empty where their language is no matter."""
+        scripts = {boundaries.describe(piece)[1] for piece in self._known_pieces[run]} - {""}
+        if len(scripts) > 1 or "Han" in scripts:
+            return _SEVERAL
+        return scripts.pop() if scripts else ""
+
+    def _words_of_run(self, run: str) -> tuple[str, ...] | None:
+        """The words of a run; None where they hang on the language of the text."""
+        described = [boundaries.describe(piece) for piece in self._known_pieces[run]]
+        if any(kind == "dense" for kind, _, _ in described):
+            return None
+        return tuple(said for _, _, said in described)
+
+    def _terms_in(self, language: str) -> Memo[tuple[str, ...]]:
+        """The terms of runs whose words are of one language."""
+        known = self._terms.get(language)
+        if known is None:
+            known = self._terms[language] = Memo(self._terms_of_run(language))
+        return known
+
+    def _terms_of_run(self, language: str) -> Callable[[str], tuple[str, ...]]:
+        def terms(run: str) -> tuple[str, ...]:
+            if run.isascii() and run.isalpha():
+                return self._terms_of_word(run.lower(), language)
+            cuts = [
+                self._cut_piece(piece, language if boundaries.describe(piece)[1] else "")
+                for piece in self._known_pieces[run]
+            ]
+            return tuple(term for cut in cuts for term in cut.terms)
+
+        return terms
 
     def _cut_piece(self, piece: str, language: str) -> _Cut:
         kind, _, said = boundaries.describe(piece)
@@ -292,51 +391,10 @@ class Analyzer:
                 word = word[:-2]
             word = word.replace("'", "")
         if self.settings.stemming and language in STEMMERS:
-            word = _stemmers.of(language).stemWord(word) or word
+            word = stemmers.of(language).stemWord(word) or word
         return (word,)
 
     def _stops(self, word: str, language: str) -> bool:
         if not self.settings.stop_words:
             return False
         return word in function_words(language, self.settings.diacritics)
-
-
-class _Stemmers(threading.local):
-    """A stemmer per language and thread: one must not be shared, and making one is slow."""
-
-    def __init__(self) -> None:
-        self._made: dict[str, Stemmer.Stemmer] = {}
-
-    def of(self, language: str) -> Stemmer.Stemmer:
-        if language not in self._made:
-            self._made[language] = Stemmer.Stemmer(STEMMERS[language], 0)
-        return self._made[language]
-
-
-_stemmers = _Stemmers()
-
-
-class _Languages(dict[str, str]):
-    """Script → the language of a text's words in it, found out when it is asked for."""
-
-    def __init__(self, settings: AnalyzerSettings, pieces: list[str], said: str) -> None:
-        super().__init__({"": ""})
-        self._settings, self._pieces, self._said = settings, pieces, said
-
-    def __missing__(self, script: str) -> str:
-        self[script] = language = self._choose(script)
-        return language
-
-    def _choose(self, script: str) -> str:
-        if self._said and written_in(self._said) == script:
-            return self._said
-        candidates = languages_of(script, self._settings.languages)
-        if script == "Han":
-            dense = [p for p in self._pieces if boundaries.describe(p)[1] == "Han"]
-            if any(map(segment.has_kana, dense)):
-                return "ja"
-            if "zh" in candidates and sum(map(len, dense)) > _KANJI_ALONE:
-                return "zh"
-        if len(candidates) < 2:
-            return candidates[0] if candidates else ""
-        return vote(self._pieces, candidates, self._settings.diacritics)

@@ -10,11 +10,11 @@ Asia that has no spaces, is one piece, which `segment` cuts further; an emoji is
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 import regex
 
 from shortlist.text.languages import script_of
+from shortlist.text.memo import Memo
 
 VERSION = 1
 """Goes into `Analyzer.version`; to be raised when anything here gives another result."""
@@ -46,8 +46,6 @@ _ASCII = re.compile(_NAME.sub("?:", _ASCII_TEXT), re.VERBOSE)
 _ANY = regex.compile(_NAME.sub("?:", _ANY_TEXT), regex.VERBOSE | regex.V1)
 _KINDS = regex.compile(_ANY_TEXT, regex.VERBOSE | regex.V1)
 _THOUSANDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?![0-9,.])")
-_LONG = 64
-"""Longer pieces are not remembered: a few of them would take all the memory."""
 _SCRIPT_OF_KIND = {"dense": "Han", "hangul": "Hangul", "run": "", "emoji": "", "other": ""}
 
 
@@ -71,10 +69,12 @@ def describe(piece: str) -> tuple[str, str, str]:
         language does not matter; and what it says: an acronym without its full stops, a number
         without thousands separators and with a decimal point, an emoji without its skin.
     """
-    return _remembered(piece) if len(piece) <= _LONG else _describe(piece)
+    return _described[piece]
 
 
 def _describe(piece: str) -> tuple[str, str, str]:
+    if piece.isascii() and piece.isalpha():  # most are
+        return "word", "Latin", piece
     match = _KINDS.fullmatch(piece)
     if match is None:  # no piece of a text, so nothing is known of it
         return "other", "", piece
@@ -91,4 +91,4 @@ def _describe(piece: str) -> tuple[str, str, str]:
     return kind, script_of(said) if script is None else script, said
 
 
-_remembered = lru_cache(1 << 16)(_describe)
+_described = Memo(_describe)

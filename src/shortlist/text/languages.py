@@ -51,6 +51,9 @@ STEMMERS: dict[str, str] = {
 }
 """ISO 639-1 code → the Snowball algorithm."""
 
+UNSTEMMED = frozenset({"ja", "km", "ko", "lo", "my", "th", "vi", "zh"})
+"""Languages whose words do not inflect, or that a segmenter brings to their dictionary forms."""
+
 _SCRIPT_OF = {
     "ar": "Arabic",
     "be": "Cyrillic",

@@ -5,8 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shortlist.core.bitmap import pack, rows_of
+from shortlist.core.errors import StoreError
 from shortlist.index.lexical import Document, TantivyIndex, Wanted
-from shortlist.index.lexical.forward import Forward, ForwardWriter
+from shortlist.index.lexical.forward import Forward
+from shortlist.index.lexical.forward_writer import ForwardWriter
 
 WEIGHTS = {"title": 2, "text": 1}
 ITEMS = [
@@ -85,3 +88,35 @@ def test_the_whole_is_what_the_index_ranks_by(
     found, scores = index.search(Wanted(query), 100)
     ours = forward(items).measure(query, list(query), found.astype(np.int32))[0]
     np.testing.assert_allclose(ours, scores, rtol=1e-4)
+
+
+SOME = st.lists(st.sampled_from(["red", "mouse", "keyboard", "a"]), max_size=6)
+
+
+@given(
+    st.lists(st.builds(lambda a, b: {"title": a, "text": b}, SOME, SOME), min_size=1, max_size=12),
+    st.dictionaries(st.sampled_from(["red", "mouse", "a", "unheard"]), st.sampled_from([0.5, 1.0])),
+    st.lists(st.booleans(), min_size=12, max_size=12),
+)
+@settings(max_examples=50)
+def test_the_best_of_some_rows_are_those_that_measure_best(
+    items: list[dict[str, list[str]]], terms: dict[str, float], allowed: list[bool]
+) -> None:
+    made = forward(items)
+    rows = np.arange(len(made), dtype=np.int32)
+    scores = made.measure(terms, list(terms), rows)[0]
+    may = np.array(allowed[: len(made)])
+    wanted = [row for row in np.lexsort((rows, -scores)).tolist() if may[row] and scores[row] > 0]
+
+    found, told = made.best(terms, 5, pack(may))
+
+    assert found.tolist() == wanted[:5] or np.allclose(told, scores[wanted[:5]], rtol=1e-5)
+    np.testing.assert_allclose(told, scores[found], rtol=1e-5)
+    assert rows_of(made.holding(terms, pack(may)), len(made)).tolist() == sorted(wanted)
+
+
+def test_words_of_another_format_are_refused_with_a_remedy(tmp_path: Path) -> None:
+    forward(ITEMS).save(tmp_path)
+    (tmp_path / "forward.json").write_text('{"fields": ["title", "text"]}')
+    with pytest.raises(StoreError, match=r"format 1.*Train again"):
+        Forward.load(tmp_path)

@@ -17,9 +17,11 @@ from shortlist.config.schema import (
     Config,
     DataSection,
     EventsSection,
+    FeatureSection,
     ItemsSection,
     PrepareSection,
     ProjectSection,
+    UsersSection,
 )
 from shortlist.core.progress import Silent
 from shortlist.offline.data.check import CheckReport, check
@@ -39,13 +41,16 @@ class World:
         folder.mkdir()
         self.events = EventsSection(path="events.csv", user="user", item="item", time="time")
         self.items: ItemsSection | None = None
+        self.users: UsersSection | None = None
+        self.features: dict[str, FeatureSection] = {}
         self.prepare_section = PrepareSection()
 
     @property
     def config(self) -> Config:
         return Config(
             project=ProjectSection(name="test"),
-            data=DataSection(events=self.events, items=self.items),
+            data=DataSection(events=self.events, items=self.items, users=self.users),
+            features=self.features,
             prepare=self.prepare_section,
         )
 
@@ -54,6 +59,9 @@ class World:
 
     def set_items(self, **keys: Any) -> None:
         self.items = ItemsSection(**{"id": "item", **keys})
+
+    def set_users(self, **keys: Any) -> None:
+        self.users = UsersSection(**{"id": "user", "path": "users.csv", **keys})
 
     def write(self, name: str, text: str | bytes, mode: str = "w") -> Path:
         path = self.folder / name

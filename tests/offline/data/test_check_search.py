@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from shortlist.config.load import parse_config
+from shortlist.core.errors import ConfigError
 from shortlist.offline.data.check import check
+from shortlist.offline.search.understanding import check_files
 
 BASE = """
 [project]
@@ -82,6 +84,21 @@ def test_a_knowledge_graph_that_leads_nowhere(
     ((_, named, remedy),) = told(folder, section, graph=graph)
     assert named == f"data.knowledge.{key}"
     assert says in remedy
+
+
+def test_training_refuses_a_relation_that_is_not_there_before_it_begins(folder: Path) -> None:
+    (folder / "graph.csv").write_text("head,relation,tail\nitem:a,serves,tag:wings\n")
+    section = '[data.knowledge]\npath = "graph.csv"\nrelations = ["~serve"]\n'
+    with pytest.raises(ConfigError, match=r"'~serve'.*graph.csv") as refused:
+        check_files(parse_config(BASE + section), folder)
+    assert "serves" in refused.value.remedy
+
+
+def test_languages_without_a_stemmer_are_told(folder: Path) -> None:
+    assert told(folder, '[text]\nlanguages = ["de", "ko", "vi"]\n') == []
+    ((severity, key, remedy),) = told(folder, '[text]\nlanguages = ["en", "sw"]\n')
+    assert (severity, key) == ("warning", "text.languages")
+    assert "no stemmer" in remedy and "fi, fr" in remedy
 
 
 def test_every_word_list_and_synonym_file_that_cannot_be_read_is_named(folder: Path) -> None:

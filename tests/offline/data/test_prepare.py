@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -256,3 +257,23 @@ def test_histories_are_every_users_interactions(
 def test_nothing_prepared_says_so(world: Any) -> None:
     with pytest.raises(DataError, match="nothing has been prepared"):
         Prepared.load(world.folder)
+
+
+def test_propensities_and_variants_of_impressions_come_through(world: Any) -> None:
+    lines = [
+        {"user": "u", "item": "a", "time": 1_700_000_000, "kind": "view"},
+        {"user": "u", "item": "a", "time": 1_700_000_001, "kind": "impression",
+         "propensity": 0.25, "variants": {"list": "new"}},
+        {"user": "u", "item": "b", "time": 1_700_000_001, "kind": "impression",
+         "propensity": 7, "variants": "none"},
+        {"user": "v", "item": "b", "time": 1_700_090_000, "kind": "view"},
+    ]  # fmt: skip
+    inbox = world.folder / ".shortlist" / "inbox"
+    inbox.mkdir(parents=True)
+    (inbox / "1.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    world.csv("events.csv", [("u", "a", 1_699_000_000)])
+    world.collect()
+    prepared = world.prepare()
+    table = pq.read_table(prepared.impressions_path).to_pylist()
+    told = [(one["propensity"], one["variants"]) for one in table]
+    assert told == [(0.25, '{"list":"new"}'), (None, None)]

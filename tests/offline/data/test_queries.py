@@ -16,12 +16,12 @@ from shortlist.offline.data.prepare import prepare
 from shortlist.offline.data.queries import read_queries
 from shortlist.offline.data.query_log import QueryLog
 
-LOG = """query,item_id,who,when
-red shoe,a,1,1970-01-03
- blue hat ,,2,1970-01-02
-red shoe,zz,,1970-01-04
-,a,1,1970-01-02
-lost,a,1,never
+LOG = """query,item_id,who,when,where
+red shoe,a,1,1970-01-03,Oslo
+ blue hat ,,2,1970-01-02,
+red shoe,zz,,1970-01-04,Rome
+,a,1,1970-01-02,Oslo
+lost,a,1,never,Oslo
 """
 IDS = Vocabulary.of(["b", "a"])
 
@@ -40,6 +40,15 @@ def test_queries_become_columns_in_the_order_of_time(tmp_path: Path) -> None:
     assert len(set(log.user.tolist())) == 3  # nobody's query is nobody else's
 
 
+def test_who_asked_and_from_where_is_known_where_it_is_kept(tmp_path: Path) -> None:
+    log = read(tmp_path, user="who", time="when", place="where")
+    assert [log.user_of(number) for number in log.user.tolist()] == ["2", "1", ""]
+    assert [log.place_of(row) for row in range(len(log))] == ["", "Oslo", "Rome"]
+    assert [log.clicked().place_of(0), log.before(2 * DAY).place_of(0)] == ["Oslo", ""]
+    unkept = read(tmp_path)
+    assert (unkept.user_of(int(unkept.user[0])), unkept.place_of(0)) == ("", "")
+
+
 def test_without_users_and_times_every_query_counts_and_is_its_own(tmp_path: Path) -> None:
     log = read(tmp_path)
     assert len(log) == 4
@@ -55,12 +64,12 @@ def test_what_was_clicked_and_counted(tmp_path: Path) -> None:
 
 
 def test_a_saved_log_is_the_same(tmp_path: Path) -> None:
-    log = read(tmp_path, user="who", time="when")
+    log = read(tmp_path, user="who", time="when", place="where")
     log.save(tmp_path)
     opened = QueryLog.load(tmp_path)
     assert opened is not None
-    assert opened.texts == log.texts
-    for name in ("query", "item", "user", "time"):
+    assert (opened.texts, opened.users, opened.places) == (log.texts, log.users, log.places)
+    for name in ("query", "item", "user", "time", "place"):
         np.testing.assert_array_equal(getattr(opened, name), getattr(log, name))
     assert QueryLog.load(tmp_path / "nothing") is None
 

@@ -189,3 +189,31 @@ def test_trees_that_are_too_old_are_trained_again() -> None:
     much_later = replace(rows, time=rows.time + 8 * DAY)
     second = fit_glmix(much_later, CONFIG, 0, Silent(), previous=first)
     assert second.trained > first.trained + 7 * DAY
+
+
+def test_priors_are_estimated_from_the_rows_alone() -> None:
+    """Variances come out near those that effects were drawn with, and none where none were."""
+    rng = np.random.default_rng(6)
+    users, items, n, columns = 150, 60, 60_000, 3
+    dense = np.column_stack([np.ones(n), rng.normal(size=(n, 2))]).astype(np.float32)
+    design = Design(dense, np.empty((n, 0), np.int32), columns)
+    of_user = rng.normal(0, 0.7, (users, columns))
+    user, item = rng.integers(0, users, n), rng.integers(0, items, n)
+    logit = (dense * (np.array([-0.5, 0.8, -0.4]) + of_user[user])).sum(axis=1)
+    label = (rng.random(n) < 1 / (1 + np.exp(-logit))).astype(np.float32)
+    found = fit_mixed(
+        design, label, np.ones(n, np.float32), user.astype(np.uint64), item.astype(np.uint64),
+        (None, None, None), 40, Silent(),
+    )  # fmt: skip
+    _, of_users, of_items = found.priors
+    assert of_users == pytest.approx(1 / 0.49, rel=0.25)
+    assert of_items > 200  # items are all alike
+
+
+def test_a_warm_start_keeps_the_priors() -> None:
+    rows = rows_of(200)
+    auto = structs.replace(CONFIG, prior_global="auto", prior_user="auto", prior_item="auto")
+    first = fit_glmix(rows.part(0, 150), auto, 0, Silent())
+    assert (first.priors > 0).all()
+    second = fit_glmix(rows, auto, 0, Silent(), previous=first)
+    np.testing.assert_array_equal(second.priors, first.priors)

@@ -132,24 +132,31 @@ def test_with_enough_clicked_pages_those_are_the_requests(
         assert not rows.label[start:stop][position == -1].any()
 
 
-def test_a_click_is_an_interaction_within_a_day_of_being_shown(
+def test_a_click_is_an_interaction_within_a_day_of_being_shown_last(
     data: TrainingData, tmp_path: Path
 ) -> None:
     n = int(np.flatnonzero(data.time >= WINDOW + 2 * DAY)[0])
     user, item, time = int(data.user[n]), int(data.item[n]), int(data.time[n])
-    lines: list[Line] = [
-        (user, item, time, 0, "same instant"),
-        (user, item, time - DAY + 1, 1, "a day before"),
-        ((user + 1) % USERS, item, time + 1, 2, "somebody else"),
-        (user, item, time - 3, None, None),
-        (user, item, time - 3, None, ""),
-    ]
-    lines.append((user, item, WINDOW - 1, 0, "before the window"))
-    path = write_impressions(tmp_path / "impressions.parquet", lines)
     alone = data.before(END)
     only = (alone.user == user) & (alone.item == item) & (alone.time == time)
-    shown = logged.clicked_impressions(path, alone._where(only), WINDOW)
-    assert len(shown.time) == 4
-    assert shown.clicked_requests == 3
-    assert shown.clicked.tolist() == [True, True, True, False]
-    assert shown.position.tolist() == [1, -1, 0, 2]
+
+    def clicked(*lines: Line) -> list[tuple[int, bool]]:
+        path = write_impressions(tmp_path / "impressions.parquet", lines)
+        shown = logged.clicked_impressions(path, alone._where(only), WINDOW)
+        assert len(shown.time) == shown.offsets[-1]
+        return list(zip(shown.position.tolist(), shown.clicked.tolist(), strict=True))
+
+    assert clicked((user, item, time, 0, "same instant")) == [(0, True)]
+    assert clicked((user, item, time - DAY + 1, 1, "nearly a day before")) == [(1, True)]
+    assert clicked((user, item, time - DAY, 1, "a day before")) == [(1, False)]
+    assert clicked(((user + 1) % USERS, item, time - 1, 2, "somebody else")) == [(2, False)]
+    assert clicked((user, item, WINDOW - 1, 0, "before the window")) == []
+    # lines without a request belong to what was shown at that instant
+    assert clicked((user, item, time - 3, None, None), (user, item, time - 3, None, "")) == [
+        (-1, True)
+    ]
+    assert clicked(
+        (user, item, time - 9, 3, "earlier"),
+        (user, item, time - 5, 4, "last"),
+        (user, item, time + 5, 5, "later"),
+    ) == [(3, False), (4, True), (5, False)]

@@ -15,7 +15,7 @@ from shortlist.core.vocabulary import Vocabulary
 from shortlist.offline.data.query_log import QueryLog
 from shortlist.offline.data.training import TrainingData
 from shortlist.offline.pipeline import build
-from shortlist.offline.search.ranker import learn_search_ranker
+from shortlist.offline.search.ranker import _asked, learn_search_ranker
 from shortlist.online.search.pipeline import SearchPipeline
 from shortlist.online.snapshot import Snapshot
 from shortlist.release.publish import Releases
@@ -101,6 +101,25 @@ def test_clicks_teach_what_words_cannot_and_the_release_ranks_by_it(tmp_path: Pa
         of_kind = prices[kind * EACH : (kind + 1) * EACH]
         cheapest += prices[answer.rows[0]] == of_kind.min()
     assert cheapest >= 0.8 * KINDS
+
+
+def test_queries_are_asked_again_by_whom_and_from_where_they_were() -> None:
+    log = QueryLog(
+        ["shoe"],
+        np.zeros(3, np.int32),
+        np.array([4, 5, 6], np.int32),
+        np.array([0, 0, 1], np.int32),
+        np.array([5, 5, 9]),
+        users=("ann",),
+        places=("Oslo",),
+        place=np.array([0, 0, -1], np.int32),
+    )
+    asked = _asked(log, 0)
+    assert [(one.user, one.place, one.now) for one in asked.requests] == [
+        ("ann", "Oslo", 5),
+        ("", "", 9),
+    ]
+    assert [rows.tolist() for rows in asked.clicked] == [[4, 5], [6]]
 
 
 @pytest.mark.parametrize("kept", [0, 20])

@@ -46,7 +46,7 @@ def arrange_of(text, seed=0):
     """The rules that a configuration's text says."""
     config = parse_config(BASE + text)
     names = frozenset(config.retrievers)
-    return Arrange(CATALOGUE, config.arrange, {"item_graph": INDEX}, names, seed)
+    return Arrange(CATALOGUE, config.arrange, {"item_graph": INDEX.vectors_of}, names, seed)
 
 
 def query(k=10, *, user="ann", now=NOW, item=None, allow=None, banned=(), explain=False):

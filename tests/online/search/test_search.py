@@ -33,9 +33,10 @@ path = "events.csv"
 [data.items]
 path = "items.csv"
 text = ["title", "about"]
-attributes = ["category", "price"]
+attributes = ["category", "price", "shops"]
 category = "category"
 price = "price"
+place = "shops"
 [data.knowledge]
 path = "knowledge.parquet"
 [search]
@@ -53,6 +54,7 @@ ITEMS = [
     ("peeler", "Vegetable peeler", "Peels potatoes", "knives", 8.0),
 ]
 IDS = [item[0] for item in ITEMS]
+SHOPS = {"bread": ["Lyon"], "knife": ["Oslo", "Rome"]}
 TRIPLES = [
     ("item:pan", "brand", "brand:Lodge"),
     ("item:pot", "brand", "brand:Lodge"),
@@ -71,6 +73,7 @@ def data() -> TrainingData:
             "about": Column.text(abouts),
             "category": Column.keyword(categories),
             "price": Column.number(prices),
+            "shops": Column.keywords([SHOPS.get(id) for id in IDS]),
         },
         np.ones(len(IDS), np.bool_),
         np.full(len(IDS), np.iinfo(np.int64).max),
@@ -166,6 +169,45 @@ def test_explanations_name_intents(pipeline: SearchPipeline) -> None:
     intents = ask(pipeline, "bread knife", explain=True).notes["intents"]
     assert isinstance(intents, dict)
     assert max(intents, key=lambda name: intents[name]) == "knives"
+
+
+def feature(answer: SearchAnswer, id: str, name: str) -> float:
+    return answer.explain[answer.ids.index(id)]["features"][name]
+
+
+def test_what_is_to_be_had_where_one_asks_comes_first(pipeline: SearchPipeline) -> None:
+    for place, first in (("Lyon", "bread"), ("rome", "knife")):
+        answer = ask(pipeline, "knife", place=place, explain=True)
+        assert answer.ids[:2] == [first, {"bread": "knife", "knife": "bread"}[first]]
+        assert feature(answer, first, "place") == 1
+        assert feature(answer, answer.ids[1], "place") == -1
+    nowhere = ask(pipeline, "knife", explain=True)
+    assert feature(nowhere, "bread", "place") == 0
+    assert feature(ask(pipeline, "pan", place="Rome", explain=True), "wok", "place") == 0
+
+
+def test_everything_that_says_how_good_an_item_is_is_measured(pipeline: SearchPipeline) -> None:
+    assert set(pipeline.names) >= {
+        *("bm25", "bm25:title", "bm25:about", "coverage", "exact", "phrase:title", "phrase:about"),
+        *("knowledge", "popularity", "item_count_7d", "item_trend", "item_age", "likeness"),
+        *("affinity:category", "hour", "weekday", "taken_now", "place", "score:lexical"),
+    }
+    answer = ask(pipeline, "pan", explain=True)
+    assert feature(answer, "wok", "popularity") == 1 > feature(answer, "pan", "popularity")
+    assert feature(answer, "wok", "bm25:title") == 0 < feature(answer, "pan", "bm25:title")
+
+
+def test_facets_count_every_match_and_a_filter_leaves_the_rest_in_order(
+    pipeline: SearchPipeline,
+) -> None:
+    query = "knife pan boils kneads"
+    every = ask(pipeline, query, facets=["category", "shops"])
+    assert every.facets["category"] == {"electric": 2, "knives": 2, "pans": 2, "pots": 1}
+    assert every.facets["shops"] == {"Lyon": 1, "Oslo": 1, "Rome": 1}
+    for where in ('category == "knives"', "price < 50", 'category in ["pans", "pots"]'):
+        some = ask(pipeline, query, where=where, facets=["category"])
+        assert some.ids == [id for id in every.ids if id in some.ids]
+        assert sum(some.facets["category"].values()) == len(some.ids) > 0
 
 
 def test_highlights_mark_forms_of_the_words_and_escape_the_rest(pipeline: SearchPipeline) -> None:

@@ -16,8 +16,8 @@ from shortlist.stores.vectors import (
     VectorField,
     VectorStore,
     compaction,
+    gather,
     open_vectors,
-    segment,
 )
 from shortlist.stores.vectors.embedded import EmbeddedStore
 from shortlist.testing.films import similarities, vectors
@@ -166,7 +166,7 @@ def test_searches_go_on_while_an_index_is_built(
 def test_large_segments_are_approximate_and_filters_still_fill_the_answer(
     opens: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(segment, "_IVF_FROM", 2_000 * DIM)
+    monkeypatch.setattr(gather, "_LISTS_FROM", 2_000 * DIM)
     store = opens(waiting=4_000)
     put(store, range(4_000))
     store.compact()

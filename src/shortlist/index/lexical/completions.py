@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from array import array
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +24,10 @@ LONGEST = 80
 """Characters of a text that are looked at."""
 FORGIVING = 4
 """From so many letters on one may be wrong, where nothing begins with them as they are."""
+
+
+_LATER = re.compile("(?<= )[^ ]")
+"""The first letter of a word that is not the first."""
 
 
 class Phrase(NamedTuple):
@@ -76,19 +83,22 @@ class Completions:
             known = normalise(phrase.text)[:LONGEST].strip()
             if known and (known not in best or best[known].weight < phrase.weight):
                 best[known] = phrase
-        entries: list[tuple[str, int, float]] = []
+        entries: list[str] = []
+        numbers, weights = array("i"), array("f")
         for number, (known, phrase) in enumerate(best.items()):
             for place, start in enumerate(_starts(known)):
-                entries.append((known[start:], number, phrase.weight * (INSIDE if place else 1)))
-        entries.sort()
-        coded = [np.array([ord(c) for c in entry], np.uint32) for entry, _, _ in entries]
+                entries.append(known[start:])
+                numbers.append(number)
+                weights.append(phrase.weight * (INSIDE if place else 1))
+        order = sorted(range(len(entries)), key=entries.__getitem__)
+        entries = [entries[place] for place in order]
+        codes = np.frombuffer("".join(entries).encode("utf-32-le", "surrogatepass"), np.uint32)
         encoded = [phrase.text.encode("utf-8", "replace") for phrase in best.values()]
-        codes = np.concatenate([*coded, np.empty(0, np.uint32)])
         return cls(
             codes,
-            _bounds([len(code) for code in coded]),
-            np.array([number for _, number, _ in entries], np.int32),
-            np.array([weight for _, _, weight in entries], np.float32),
+            _bounds([len(entry) for entry in entries]),
+            np.array(numbers, np.int32)[order],
+            np.array(weights, np.float32)[order],
             np.frombuffer(b"".join(encoded), np.uint8),
             _bounds([len(text) for text in encoded]),
             np.array([phrase.row for phrase in best.values()], np.int32),
@@ -153,11 +163,7 @@ class Completions:
 
 
 def _starts(text: str) -> list[int]:
-    starts = [0]
-    for at in range(1, len(text)):
-        if text[at - 1] == " " and text[at] != " ":
-            starts.append(at)
-    return starts[:WORDS]
+    return [0, *(match.start() for match in islice(_LATER.finditer(text), WORDS - 1))]
 
 
 def _bounds(lengths: list[int]) -> NDArray[np.int64]:

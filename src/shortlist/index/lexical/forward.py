@@ -7,19 +7,27 @@ a few hundred candidates at a time: BM25 of the whole and of each field, exact a
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.core.bitmap import Bitmap
+from shortlist.core.errors import StoreError
 from shortlist.core.jit import kernel
+from shortlist.core.order import best_first
 from shortlist.core.vocabulary import UNKNOWN, Vocabulary, open_array
 from shortlist.index.lexical.contract import K1, B
+from shortlist.index.lexical.postings import ARRAYS as POSTINGS
+from shortlist.index.lexical.postings import Postings
 
+FORMAT = 2
 _ABOUT = "forward.json"
+_ARRAYS = ("weights", "offsets", "tokens", "frequencies")
 SIEVE = 1_024
 
 
@@ -34,6 +42,7 @@ class Forward:
         offsets: `int64[f, n + 1]` into `tokens`.
         tokens: `int32[m]`, the numbers of the terms, in order.
         frequencies: `int32[f + 1, terms]`, items with the term in each field, and in any.
+        postings: the rows of each term.
     """
 
     fields: tuple[str, ...]
@@ -42,6 +51,7 @@ class Forward:
     offsets: NDArray[np.int64]
     tokens: NDArray[np.int32]
     frequencies: NDArray[np.int32]
+    postings: Postings
 
     def __len__(self) -> int:
         return int(self.offsets.shape[1]) - 1
@@ -76,6 +86,46 @@ class Forward:
         found = self.frequencies[:, wanted]
         return self.match(wanted, weights, sequence, found, self.offsets, self.tokens, rows)
 
+    def holding(self, terms: Iterable[str], allow: Bitmap) -> Bitmap:
+        """The allowed rows that have one of some terms, as a bitmap."""
+        known = self.terms.rows(list(terms))
+        return self.postings.holding(known[known != UNKNOWN], allow)
+
+    def best(
+        self, terms: Mapping[str, float], k: int, allow: Bitmap
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """The allowed rows with the best BM25 over all fields, as `measure` has it.
+
+        Every row that has one of the terms is scored, so it suits filters: what it costs does not
+        grow with how many rows they leave out. An index, which stops early, suits the rest.
+
+        Args:
+            terms: as in `measure`.
+            k: how many.
+            allow: bitmap of the rows that may be found.
+
+        Returns:
+            Rows and scores, best first; equal scores by row.
+        """
+        known = self.terms.rows(list(terms))
+        weights = np.array(list(terms.values()), np.float32)[known != UNKNOWN]
+        wanted = known[known != UNKNOWN]
+        rarity = self._rarity(self.frequencies[-1, wanted])
+        rows, scores = self.postings.scores(wanted, weights * rarity, self._lengths, allow)
+        chosen = best_first(scores, k)
+        return rows[chosen], scores[chosen]
+
+    @cached_property
+    def _lengths(self) -> NDArray[np.float32]:
+        """`float32[n]`, each row's length as a share of the average, fields weighed."""
+        lengths = (self.weights[:, None] * np.diff(self.offsets, axis=1)).sum(axis=0)
+        return np.asarray(lengths / max(float(lengths.mean()), 1e-9), np.float32)
+
+    def _rarity(self, frequencies: NDArray[np.int32]) -> NDArray[np.float32]:
+        """The inverse document frequency of terms that so many rows have."""
+        n, found = max(len(self), 1), np.asarray(frequencies, np.float64)
+        return np.log1p((n - found + 0.5) / (found + 0.5)).astype(np.float32)
+
     def match(
         self,
         wanted: NDArray[np.int32],
@@ -97,8 +147,7 @@ class Forward:
             rows: which of them.
         """
         n = max(len(self), 1)
-        found = np.asarray(frequencies, np.float64)
-        rarity = np.log1p((n - found + 0.5) / (found + 0.5)).astype(np.float32)
+        rarity = self._rarity(frequencies)
         missing = float(np.log1p((n + 0.5) / 0.5)) * int((sequence == UNKNOWN).sum())
         out = np.zeros((len(self.names), len(rows)), np.float32)
         if len(wanted):
@@ -123,79 +172,31 @@ class Forward:
         """Write the arrays into a folder, which is made."""
         folder.mkdir(parents=True, exist_ok=True)
         self.terms.save(folder / "terms")
-        for name in ("weights", "offsets", "tokens", "frequencies"):
+        for name in _ARRAYS:
             np.save(folder / f"{name}.npy", getattr(self, name))
-        (folder / _ABOUT).write_text(json.dumps({"fields": list(self.fields)}))
+        for name in POSTINGS:
+            np.save(folder / f"{name}.npy", getattr(self.postings, name))
+        (folder / _ABOUT).write_text(json.dumps({"format": FORMAT, "fields": list(self.fields)}))
 
     @classmethod
     def load(cls, folder: Path) -> Forward:
-        """Open saved arrays, memory-mapped."""
+        """Open saved arrays, memory-mapped.
+
+        Raises:
+            StoreError: another version wrote them.
+        """
         about: dict[str, Any] = json.loads((folder / _ABOUT).read_text())
-        arrays = {
-            name: open_array(folder / f"{name}.npy")
-            for name in ("weights", "offsets", "tokens", "frequencies")
-        }
-        return cls(tuple(about["fields"]), terms=Vocabulary.load(folder / "terms"), **arrays)
-
-
-class ForwardWriter:
-    """Collects items, in the order of their rows, into a `Forward`."""
-
-    def __init__(self, weights: Mapping[str, int]) -> None:
-        self._weights = dict(weights)
-        self._numbers: dict[str, int] = {}
-        self._tokens: list[list[NDArray[np.int32]]] = [[] for _ in weights]
-        self._lengths: list[list[int]] = [[] for _ in weights]
-
-    def add(self, fields: Mapping[str, Sequence[str]]) -> None:
-        """The next item: field → its terms in order."""
-        numbers = self._numbers
-        for f, field in enumerate(self._weights):
-            terms = fields.get(field, ())
-            coded = [numbers.setdefault(term, len(numbers)) for term in terms]
-            self._tokens[f].append(np.array(coded, np.int32))
-            self._lengths[f].append(len(coded))
-
-    def finish(self) -> Forward:
-        """All that was added."""
-        n = len(self._lengths[0]) if self._lengths else 0
-        offsets = np.zeros((len(self._weights), n + 1), np.int64)
-        base = 0
-        for f, lengths in enumerate(self._lengths):
-            np.cumsum(lengths, out=offsets[f, 1:])
-            offsets[f] += base
-            base = int(offsets[f, -1])
-        arrays = [part for field in self._tokens for part in field]
-        tokens = np.concatenate([*arrays, np.empty(0, np.int32)]).astype(np.int32)
-        frequencies = np.zeros((len(self._weights) + 1, len(self._numbers)), np.int32)
-        _count(offsets, tokens, frequencies)
-        return Forward(
-            tuple(self._weights),
-            np.array(list(self._weights.values()), np.float32),
-            Vocabulary.of(list(self._numbers)),
-            offsets,
-            tokens,
-            frequencies,
-        )
-
-
-@kernel
-def _count(
-    offsets: NDArray[np.int64], tokens: NDArray[np.int32], frequencies: NDArray[np.int32]
-) -> None:
-    fields, n = offsets.shape[0], offsets.shape[1] - 1
-    seen = np.full(frequencies.shape[1], -1, np.int64)
-    anywhere = np.full(frequencies.shape[1], -1, np.int64)
-    for row in range(n):
-        for f in range(fields):
-            for at in range(offsets[f, row], offsets[f, row + 1]):
-                term = tokens[at]
-                if seen[term] != row * fields + f:
-                    seen[term] = row * fields + f
-                    frequencies[f, term] += 1
-                if anywhere[term] != row:
-                    anywhere[term] = row
-                    frequencies[fields, term] += 1
+        if about.get("format", 1) != FORMAT:
+            raise StoreError(
+                f"the words of the items have format {about.get('format', 1)}, this version reads "
+                f"{FORMAT}.",
+                remedy="Train again, or use the version that wrote them.",
+                where=str(folder),
+            )
+        arrays = {name: open_array(folder / f"{name}.npy") for name in _ARRAYS}
+        postings = Postings(**{name: open_array(folder / f"{name}.npy") for name in POSTINGS})
+        terms = Vocabulary.load(folder / "terms")
+        return cls(tuple(about["fields"]), terms=terms, postings=postings, **arrays)
 
 
 @kernel

@@ -266,7 +266,7 @@ class TantivyIndex:
         for field, weight in self.weights.items():
             terms = document.fields.get(field)
             if terms:
-                text = " ".join(map(_plain, terms))
+                text = _joined(terms)
                 for _ in range(weight):  # tantivy leaves a gap between: no phrase spans two
                     native.add_text(TERMS, text)
         for name, kind in self._kinds.items():
@@ -283,6 +283,14 @@ class TantivyIndex:
                 for term in value if isinstance(value, list) else [value]:
                     native.add_text(field, term)
         return native
+
+
+def _joined(terms: Sequence[str]) -> str:
+    """Terms with spaces between them, which tokenizing takes apart into the same terms."""
+    text = " ".join(terms)
+    if text.isascii() and len(text) < LONGEST // 4 and text.split() == list(terms):
+        return text
+    return " ".join(map(_plain, terms))
 
 
 def _plain(term: str) -> str:

@@ -29,6 +29,7 @@ from shortlist.offline.data.source import (
 )
 from shortlist.offline.data.staging import stage_rows
 from shortlist.offline.data.text import check_encoding
+from shortlist.offline.data.users import check_users
 from shortlist.offline.data.values import as_id
 
 if TYPE_CHECKING:
@@ -69,7 +70,9 @@ def check(config: Config, folder: Path) -> CheckReport:
     with engine(folder / ".shortlist" / "check.scratch") as con:
         checks = _Checks(con, folder, report)
         items = checks.items(config.data.items) if config.data.items else None
-        checks.events(config.data.events, items)
+        events = checks.events(config.data.events, items)
+        if config.data.users is not None:
+            report.findings += check_users(con, config.data.users, folder, events)
         known = checks.vocabulary(items) if items is not None else None
         report.findings += check_search(con, config, folder, known)
     report.findings.sort(key=lambda finding: finding.severity)
@@ -131,11 +134,13 @@ class _Checks:
         """Their ids, to look others up in."""
         return Vocabulary.of(self.con.to_pyarrow(items.order_by("id"))["id"].to_pylist())
 
-    def events(self, section: EventsSection, items: ir.Table | None) -> None:
-        """Check the events source, against the item ids where they are known."""
+    def events(self, section: EventsSection, items: ir.Table | None) -> ir.Table | None:
+        """Check the events source, against the item ids where they are known; its rows, or None
+        when it cannot be read.
+        """
         rows = self._event_rows(section)
         if rows is None:
-            return
+            return None
         if items is None:
             rows = rows.mutate(unknown=False)
         else:
@@ -159,7 +164,7 @@ class _Checks:
                 kinds = self.con.to_pyarrow(by_kind.order_by("kind")).to_pylist()
         except DataError as error:
             self._unreadable("data.events.path", error)
-            return
+            return None
         self.report.events = sum(kind["rows"] for kind in kinds)
         if not kinds:
             self._add("error", "data.events.path", 1, [section.path], "There is no event in it.")
@@ -168,6 +173,7 @@ class _Checks:
             shown_rows = [text for kind in kinds for text in _shown(kind, name)]
             self._add("warning", key, total, shown_rows, remedy)
         self._kinds(section, {kind["kind"]: kind["rows"] for kind in kinds})
+        return rows
 
     def _event_rows(self, section: EventsSection) -> ir.Table | None:
         columns = event_columns(section)

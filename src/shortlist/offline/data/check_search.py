@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pyarrow.compute as pc
 
-from shortlist.config.schema import Config, KnowledgeSection, QueriesSection
-from shortlist.core.errors import DataError, did_you_mean
+from shortlist.config.schema import Config, KnowledgeSection, QueriesSection, TextSection
+from shortlist.core.errors import DataError
 from shortlist.core.vocabulary import UNKNOWN, Vocabulary
 from shortlist.offline.data.finding import Finding
-from shortlist.offline.data.knowledge import read_knowledge
+from shortlist.offline.data.knowledge import read_knowledge, unknown_relations
 from shortlist.offline.data.queries import read_queries
 from shortlist.offline.search.documents import analyzer_of
-from shortlist.text.knowledge import BACKWARD
+from shortlist.text.languages import STEMMERS, UNSTEMMED
 from shortlist.text.lexicon import read_words
 from shortlist.text.synonyms import Synonyms
 
@@ -34,6 +34,7 @@ def check_search(
         folder: the project folder.
         items: the ids of the items source; None where they cannot be told.
     """
+    yield from _languages(config.text)
     if config.data.queries is not None:
         yield from _queries(config.data.queries, folder, items)
     if config.data.knowledge is not None:
@@ -50,6 +51,19 @@ def check_search(
                 Synonyms.read([folder / name], analyzer)
             except DataError as error:
                 yield Finding.of("search.synonyms", error)
+
+
+def _languages(section: TextSection) -> Iterator[Finding]:
+    plain = [code for code in section.languages if code not in STEMMERS and code not in UNSTEMMED]
+    if section.stemming and plain:
+        yield Finding(
+            "warning",
+            "text.languages",
+            len(plain),
+            plain,
+            "There is no stemmer of this language, so its words are found in the forms that they"
+            f" are written in alone. Stemmers: {', '.join(STEMMERS)}.",
+        )
 
 
 def _queries(section: QueriesSection, folder: Path, items: Vocabulary | None) -> Iterator[Finding]:
@@ -85,12 +99,9 @@ def _knowledge(
         remedy = "There is no triple in it."
         yield Finding("warning", "data.knowledge.path", 1, [section.path], remedy)
         return
-    kinds = set(pc.unique(triples["relation"]).to_pylist()) - set(section.names)
-    for relation in section.relations:
-        name = relation.removeprefix(BACKWARD)
-        if name not in kinds:
-            remedy = f"No triple has this relation. {did_you_mean(name, kinds)}".strip()
-            yield Finding("error", "data.knowledge.relations", 1, [relation], remedy)
+    for relation, near in unknown_relations(triples, section).items():
+        remedy = f"No triple has this relation. {near}".strip()
+        yield Finding("error", "data.knowledge.relations", 1, [relation], remedy)
     if items is None:
         return
     ends = {*pc.unique(triples["head"]).to_pylist(), *pc.unique(triples["tail"]).to_pylist()}

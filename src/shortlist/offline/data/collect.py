@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ibis.backends.duckdb import Backend
 
 INBOX = "inbox"
-_COLUMNS = ("user", "item", "time", "kind", "position", "request")
+_COLUMNS = ("user", "item", "time", "kind", "position", "request", "propensity", "variants")
 _INBOX_COLUMNS = {name: name for name in _COLUMNS}
 
 

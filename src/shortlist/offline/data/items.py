@@ -76,7 +76,7 @@ def column_kinds(items: ir.Table, section: ItemsSection) -> dict[str, ColumnKind
         if name in section.text:
             kinds[name] = "text"
         elif name:
-            kinds[name] = _kind(items[name], name)
+            kinds[name] = kind_of(items[name], name, "data.items.attributes")
     if section.category and kinds[section.category] in ("number", "time"):
         kinds[section.category] = "keyword"
     if section.price and kinds[section.price] != "number":
@@ -101,10 +101,7 @@ def build_catalogue(
     """
     every = item_rows(con, vocabulary).left_join(items, ITEM_ID)
     every = stored(con, every, "every_item")
-    columns = {
-        name: _COLUMNS[kind](con, every.select(item_row=ITEM_ROW, value=every[name]))
-        for name, kind in column_kinds(items, section).items()
-    }
+    columns = build_columns(con, every, column_kinds(items, section))
     available = every[ITEM_ID + "_right"].notnull()
     if section.available:
         available = available & as_boolean(every[section.available]).fill_null(True)
@@ -120,6 +117,14 @@ def build_catalogue(
     )
 
 
+def build_columns(con: Backend, every: ir.Table, kinds: dict[str, ColumnKind]) -> dict[str, Column]:
+    """Columns of a table that has a line for every row, numbered by `ITEM_ROW`."""
+    return {
+        name: _COLUMNS[kind](con, every.select(item_row=ITEM_ROW, value=every[name]))
+        for name, kind in kinds.items()
+    }
+
+
 def item_rows(con: Backend, vocabulary: Vocabulary) -> ir.Table:
     """A table of `ITEM_ID` and `ITEM_ROW`."""
     rows = pa.array(np.arange(len(vocabulary), dtype=np.int32))
@@ -133,7 +138,17 @@ def bare_catalogue(vocabulary: Vocabulary) -> Catalogue:
     return Catalogue(vocabulary, {}, np.ones(n, np.bool_), np.full(n, NEVER, np.int64))
 
 
-def _kind(column: ir.Column, name: str) -> ColumnKind:
+def kind_of(column: ir.Column, name: str, where: str) -> ColumnKind:
+    """The kind that a column of a file is, by its type.
+
+    Args:
+        column: the column.
+        name: its name, for the message.
+        where: the key that names it, for the message.
+
+    Raises:
+        DataError: it is of a type that fits no kind.
+    """
     dtype = column.type()
     if dtype.is_array():
         return "keywords"
@@ -146,7 +161,7 @@ def _kind(column: ir.Column, name: str) -> ColumnKind:
     raise DataError(
         f"the column {name!r} is of type {dtype}, which is no attribute.",
         remedy="Attributes are numbers, texts, lists of texts, booleans or times.",
-        where="data.items.attributes",
+        where=where,
     )
 
 

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from shortlist.config.schema import KnowledgeSection
-from shortlist.core.errors import DataError
+from shortlist.core.errors import DataError, did_you_mean
 from shortlist.offline.data.engine import stored
 from shortlist.offline.data.source import locate, open_source, readable, require
 from shortlist.offline.data.values import as_id
+from shortlist.text.knowledge import BACKWARD
 
 if TYPE_CHECKING:
     from ibis.backends.duckdb import Backend
@@ -49,6 +51,16 @@ def read_knowledge(con: Backend, section: KnowledgeSection, folder: Path) -> pa.
     triples = triples.group_by("head", "relation", "tail").aggregate(weight=triples.weight.sum())
     found: pa.Table = con.to_pyarrow(triples.order_by("head", "relation", "tail"))
     return found
+
+
+def unknown_relations(triples: pa.Table, section: KnowledgeSection) -> dict[str, str]:
+    """The entries of `relations` that no triple has → the nearest that there is, in a sentence."""
+    kinds = set(pc.unique(triples["relation"]).to_pylist()) - set(section.names)
+    return {
+        relation: did_you_mean(name, kinds)
+        for relation in section.relations
+        if (name := relation.removeprefix(BACKWARD)) not in kinds
+    }
 
 
 def _check(con: Backend, triples: ir.Table, section: KnowledgeSection) -> None:

@@ -16,7 +16,7 @@ import msgspec
 from shortlist.core.errors import DataError
 from shortlist.offline.data.files import write_json
 
-FORMAT = 1
+FORMAT = 2
 
 
 class LakeFile(msgspec.Struct, frozen=True):

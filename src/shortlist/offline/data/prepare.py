@@ -6,6 +6,7 @@ limit; Python sees item ids, once, to build the vocabulary, and counts.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
@@ -17,11 +18,13 @@ import numpy as np
 import pyarrow.parquet as pq
 from ibis import _
 
+from shortlist.config.features import uncounted
 from shortlist.config.schema import Config
 from shortlist.core.catalogue import Catalogue
 from shortlist.core.errors import DataError
 from shortlist.core.progress import Progress
 from shortlist.core.times import DAY, iso, parse_span
+from shortlist.core.users import USERS
 from shortlist.core.vocabulary import Vocabulary
 from shortlist.offline.data.engine import counted, engine, quote, stored
 from shortlist.offline.data.files import sync, sync_tree, write_json
@@ -36,10 +39,11 @@ from shortlist.offline.data.items import (
 from shortlist.offline.data.kinds import Kinds
 from shortlist.offline.data.lake import Lake
 from shortlist.offline.data.live import with_written, written_items
-from shortlist.offline.data.prepared import Counts, Prepared, Summary
+from shortlist.offline.data.prepared import OTHERS, Counts, Prepared, Summary
 from shortlist.offline.data.quality import keep_good
 from shortlist.offline.data.queries import read_queries
 from shortlist.offline.data.split import newest_days
+from shortlist.offline.data.users import read_users
 
 if TYPE_CHECKING:
     from ibis.backends.duckdb import Backend
@@ -97,9 +101,12 @@ class _Preparation:
         countable = [
             name for name, weight in zip(kinds.names, kinds.weights, strict=True) if weight
         ]
-        kept = lake.filter(lake.kind.isin([*countable, kinds.impression]))
+        section = self.config.data.events
+        named = uncounted(self.config.features, section.weights, section.impression)
+        kept = lake.filter(lake.kind.isin([*countable, kinds.impression, *named]))
         catalogue, without_id = self._catalogue(kept)
         catalogue.save(self.out / "catalogue")
+        self._user_table()
         if self.config.data.queries is not None:
             queries = read_queries(self.config.data.queries, self.folder, catalogue.vocabulary)
             queries.save(self.out)
@@ -118,12 +125,15 @@ class _Preparation:
             kind=kinds.code(_.kind),
             position=_.position,
             request=_.request.fill_null(_.user + ":" + _.time.cast("string")),
+            propensity=_.propensity,
+            variants=_.variants,
         )
         interactions = self._interactions(coded, kinds)
         self.progress.advance(1)
         sessions = self._write_interactions(interactions, kinds)
         self.progress.advance(1)
         impressions = self._write_impressions(coded, kinds)
+        others = self._write_others(coded, kinds, named)
         self.progress.advance(1)
 
         weightless = events - counted(self.con, kept)
@@ -136,9 +146,10 @@ class _Preparation:
             items=len(catalogue),
             available=int(catalogue.available.sum()),
             sessions=sessions,
-            unknown_items=events - weightless - rows - impressions,
+            unknown_items=events - weightless - rows - impressions - others,
             weightless=weightless,
             items_without_id=without_id,
+            others=others,
         )
         self._note(counts)
         summary = self._summary(interactions, counts)
@@ -194,6 +205,16 @@ class _Preparation:
         catalogue = build_catalogue(self.con, items, section, vocabulary)
         return replace(catalogue, taken=taken), without_id
 
+    def _user_table(self) -> None:
+        """Write what is known of users, where the configuration names it."""
+        section = self.config.data.users
+        if section is None or not section.attributes:
+            return
+        table, without_id = read_users(self.con, section, self.folder)
+        table.save(self.out / USERS)
+        left = f"; {without_id:,} rows left out: they have no id" if without_id else ""
+        self.progress.note(f"attributes of {len(table):,} users{left}")
+
     def _users(self, known: ir.Table) -> ir.Table:
         """The users of known items, in the order of their ids; also written."""
         users = known.select(user_id="user").distinct()
@@ -234,11 +255,20 @@ class _Preparation:
 
     def _write_impressions(self, coded: ir.Table, kinds: Kinds) -> int:
         shown = coded.filter(coded.kind == kinds.impression_code)
-        columns = ("user", "item", "time", "position", "request")
+        columns = ("user", "item", "time", "position", "request", "propensity", "variants")
         ordered = shown.select(*columns).order_by("time", "request", "user", "position", "item")
         self._write(ordered, "impressions")
         rows: int = pq.read_metadata(self.out / "impressions.parquet").num_rows
         return rows
+
+    def _write_others(self, coded: ir.Table, kinds: Kinds, named: Sequence[str]) -> int:
+        """Write what features count beside interactions; how many are no impressions."""
+        if not named:
+            return 0
+        others = coded.mutate(kind=kinds.name(coded.kind)).filter(_.kind.isin(named))
+        others = others.select("user", "item", "time", "kind")
+        self._write(others.order_by("time", "user", "item", "kind"), Path(OTHERS).stem)
+        return counted(self.con, others.filter(_.kind != kinds.impression))
 
     def _summary(self, interactions: ir.Table, counts: Counts) -> Summary:
         span = self.config.prepare.holdout

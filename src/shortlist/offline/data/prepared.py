@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 from shortlist.core.catalogue import Catalogue
 from shortlist.core.errors import DataError
 from shortlist.core.keys import item_keys
+from shortlist.core.users import USERS, UserTable
+from shortlist.features.contract import Others
 from shortlist.offline.data.query_log import QueryLog
 from shortlist.offline.data.training import TrainingData
 from shortlist.stores.contract import EVENT, Events, kind_code
 
-FORMAT = 1
+FORMAT = 2
+OTHERS = "others.parquet"
 _BATCH_ROWS = 1 << 18
 
 
@@ -29,6 +32,8 @@ class Counts(msgspec.Struct, frozen=True):
     Attributes:
         events: all events in the lake.
         interactions, impressions: those that were kept.
+        others: events without weight, not impressions, that were kept because a feature counts
+            their kind.
         users: user rows.
         items: catalogue rows.
         available: of those, the ones the items source has and calls available.
@@ -48,6 +53,7 @@ class Counts(msgspec.Struct, frozen=True):
     unknown_items: int
     weightless: int
     items_without_id: int
+    others: int = 0
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -122,7 +128,8 @@ class Prepared:
 
     @property
     def impressions_path(self) -> Path:
-        """Parquet: user, item, time, position, request; sorted by time, request."""
+        """Parquet: user, item, time, position, request, propensity, variants; sorted by time and
+        request."""
         return self.path / "impressions.parquet"
 
     def training(self) -> TrainingData:
@@ -143,7 +150,26 @@ class Prepared:
             kinds=tuple(kinds.dictionary.to_pylist()),
             queries=QueryLog.load(self.path),
             user_keys=item_keys(self.user_ids()),
+            user_table=self.user_table(),
+            others=self.others(),
         )
+
+    def others(self) -> Others | None:
+        """Events that are no interactions, of the kinds that features count; None for no kind."""
+        path = self.path / OTHERS
+        if not path.exists():
+            return None
+        table = pq.read_table(path, read_dictionary=["kind"])
+        kinds = table["kind"].unify_dictionaries().combine_chunks()
+        names = kinds.dictionary.to_pylist()
+        codes = np.array([kind_code(kind) for kind in names], np.uint32)
+        user, item, time = (table[name].to_numpy() for name in ("user", "item", "time"))
+        return Others(user, item, time, codes[kinds.indices.to_numpy()])
+
+    def user_table(self) -> UserTable | None:
+        """What is known of users, memory-mapped; None without `[data.users]`."""
+        path = self.path / USERS
+        return UserTable.load(path) if path.is_dir() else None
 
     def user_ids(self) -> list[str]:
         """The id of every user row."""

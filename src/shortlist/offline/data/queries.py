@@ -31,7 +31,7 @@ def read_queries(section: QueriesSection, folder: Path, vocabulary: Vocabulary) 
     with engine(folder / ".shortlist" / "queries.scratch") as con:
         source = locate(section, folder)
         table = open_source(con, source, section.item)
-        keys = ("query", "item", "user", "time")
+        keys = ("query", "item", "user", "time", "place")
         wanted = {key: getattr(section, key) for key in keys if getattr(section, key)}
         require(table.columns, wanted, section.path)
         nothing = ibis.null("string")
@@ -41,12 +41,15 @@ def read_queries(section: QueriesSection, folder: Path, vocabulary: Vocabulary) 
                 item=as_id(table[section.item]) if section.item else nothing,
                 user=as_id(table[section.user]) if section.user else nothing,
                 time=as_time(table[section.time]) if section.time else ibis.null("int64"),
+                place=as_id(table[section.place]) if section.place else nothing,
             )
             log = stored(con, chosen, "queries")
         log = log.filter(log["query"].notnull())
         if section.time:
             log = log.filter(log["time"].notnull())
-        found = con.to_pyarrow(log.order_by("time", "query", "user", "item")).combine_chunks()
+        found = con.to_pyarrow(
+            log.order_by("time", "query", "user", "item", "place")
+        ).combine_chunks()
     return _columns(found, vocabulary)
 
 
@@ -57,6 +60,7 @@ def _columns(found: pa.Table, vocabulary: Vocabulary) -> QueryLog:
     user = pc.fill_null(users.indices, -1).to_numpy(zero_copy_only=False).astype(np.int32)
     alone = user < 0
     user[alone] = len(users.dictionary) + np.arange(int(alone.sum()), dtype=np.int32)
+    places = found["place"].combine_chunks().dictionary_encode()
     least = int(np.iinfo(np.int64).min)
     return QueryLog(
         texts,
@@ -64,4 +68,7 @@ def _columns(found: pa.Table, vocabulary: Vocabulary) -> QueryLog:
         item,
         user,
         pc.fill_null(found["time"], least).to_numpy().astype(np.int64),
+        tuple(users.dictionary.to_pylist()),
+        tuple(places.dictionary.to_pylist()),
+        pc.fill_null(places.indices, -1).to_numpy(zero_copy_only=False).astype(np.int32),
     )

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Literal
 
 import duckdb
 import ibis
-import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,6 +25,7 @@ from shortlist.config.schema import (
     ItemsSection,
     KnowledgeSection,
     QueriesSection,
+    UsersSection,
 )
 from shortlist.core.errors import DataError, did_you_mean
 from shortlist.offline.data.engine import quote, stored
@@ -71,7 +71,8 @@ class Source:
 
 
 def locate(
-    section: EventsSection | ItemsSection | KnowledgeSection | QueriesSection, folder: Path
+    section: EventsSection | ItemsSection | UsersSection | KnowledgeSection | QueriesSection,
+    folder: Path,
 ) -> Source:
     """Find what a section names, relative to the project folder.
 
@@ -215,24 +216,6 @@ def open_source(con: Backend, source: Source, id_column: str = "") -> ir.Table:
     if len(tables) == 1:
         return tables[0]
     return ibis.union(*(table.select(*first) for table in _same_types(tables)))
-
-
-def columns(section: EventsSection | ItemsSection, folder: Path) -> dict[str, dt.DataType]:
-    """The columns of a source and their Ibis types, in order.
-
-    Raises:
-        DataError: as `locate` and `open_source`.
-    """
-    source = locate(section, folder)
-    if source.is_database:
-        with connected(source) as table:
-            return dict(table.schema().items())
-    con = ibis.duckdb.connect()
-    try:
-        con.raw_sql("SET TimeZone = 'UTC'")
-        return dict(_open_file(con, source.files[0], "").schema().items())
-    finally:
-        con.disconnect()
 
 
 def missing_column(name: str, known: tuple[str, ...], where: str, hint: str = "") -> DataError:

@@ -16,7 +16,7 @@ from xxhash import xxh3_64_hexdigest
 from shortlist.offline.data.engine import quote
 from shortlist.offline.data.files import sync
 from shortlist.offline.data.lake import Lake, LakeFile, Manifest
-from shortlist.offline.data.values import as_id, as_integer, as_time
+from shortlist.offline.data.values import as_chance, as_id, as_integer, as_object, as_time
 
 if TYPE_CHECKING:
     from ibis.backends.duckdb import Backend
@@ -32,7 +32,7 @@ def stage_rows(
     floor: int | None,
     since: int | None,
 ) -> ir.Table:
-    """A source's rows as user, item, time, kind, position, request, status, example.
+    """A source's rows in the lake's columns, and status and example.
 
     The example is the row as the source has it, for messages.
 
@@ -49,6 +49,8 @@ def stage_rows(
     kind = as_id(table[columns["kind"]]) if "kind" in columns else none
     request = as_id(table[columns["request"]]) if "request" in columns else none
     position = as_integer(table[columns["position"]]) if "position" in columns else None
+    chance = as_chance(table[columns["propensity"]]) if "propensity" in columns else None
+    variants = as_object(table[columns["variants"]]) if "variants" in columns else none
     too_late = ibis.literal(False) if floor is None else time <= floor
     unusable = user.isnull() | item.isnull() | time.isnull()
     raw = [table[columns[key]].cast("string").fill_null("null") for key in ("user", "item", "time")]
@@ -60,6 +62,8 @@ def stage_rows(
         kind=kind.fill_null(DEFAULT_KIND),
         position=ibis.null("int32") if position is None else position,
         request=request,
+        propensity=ibis.null("float32") if chance is None else chance,
+        variants=variants,
         status=ibis.cases((unusable, _UNUSABLE), (too_late, _TOO_LATE), else_=_USABLE),
         example=shown,
     )
@@ -175,8 +179,8 @@ class Staging:
             return
         written = lake.folder / "scratch" / "written"
         self._con.raw_sql(
-            f"""COPY (SELECT "user", item, time, kind, position, request, {_MONTH} AS month {fresh})
-            TO {quote(written)} (FORMAT parquet, PARTITION_BY (month))"""
+            f"""COPY (SELECT "user", item, time, kind, position, request, propensity, variants,
+            {_MONTH} AS month {fresh}) TO {quote(written)} (FORMAT parquet, PARTITION_BY (month))"""
         )
         name = xxh3_64_hexdigest(f"{manifest.commits} {batch.taken} {batch.newest}".encode())
         for number, path in enumerate(sorted(written.rglob("*.parquet"))):
@@ -192,7 +196,8 @@ class Staging:
     def _clear(self) -> None:
         self._con.raw_sql(
             """CREATE OR REPLACE TEMP TABLE staged ("user" VARCHAR, item VARCHAR, time BIGINT,
-            kind VARCHAR, position INTEGER, request VARCHAR, status TINYINT, example VARCHAR)"""
+            kind VARCHAR, position INTEGER, request VARCHAR, propensity FLOAT, variants VARCHAR,
+            status TINYINT, example VARCHAR)"""
         )
         self._rows = 0
 

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from shortlist.core.catalogue import Catalogue
 from shortlist.core.keys import kind_code
+from shortlist.core.users import UserTable
+from shortlist.features.contract import Others
 from shortlist.offline.data.query_log import QueryLog
 
 
@@ -31,6 +33,9 @@ class TrainingData:
         kinds: names of the kinds.
         queries: what was searched for; None without `[data.queries]`.
         user_keys: `uint64[users]`, the key of each user's id; empty where ids are not known.
+        user_table: what is known of users; None without `[data.users]`.
+        others: events that are no interactions, of the kinds that features count; None where no
+            feature counts any.
     """
 
     catalogue: Catalogue
@@ -47,6 +52,8 @@ class TrainingData:
     kinds: tuple[str, ...] = ()
     queries: QueryLog | None = None
     user_keys: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
+    user_table: UserTable | None = None
+    others: Others | None = None
 
     @property
     def items(self) -> int:
@@ -71,7 +78,8 @@ class TrainingData:
         """The part before an instant: what a model of that instant could have known."""
         keep = self.time < until
         queries = self.queries.before(until) if self.queries is not None else None
-        return replace(self._where(keep), until=until, queries=queries)
+        others = self.others.before(until) if self.others is not None else None
+        return replace(self._where(keep), until=until, queries=queries, others=others)
 
     def frequent(self) -> TrainingData:
         """The part of items and users with at least the configured number of interactions."""

@@ -69,6 +69,18 @@ def as_integer(column: ir.Column) -> ir.IntegerColumn:
     return column.try_cast("int32")
 
 
+def as_chance(column: ir.Column) -> ir.FloatingColumn:
+    """Probabilities as 32-bit floats; null where the value is none above 0 and at most 1."""
+    number = column.try_cast("float32")
+    return ibis.ifelse((number > 0) & (number <= 1), number, ibis.null("float32"))
+
+
+def as_object(column: ir.Column) -> ir.StringColumn:
+    """JSON objects as text; null where the value is none."""
+    text = column.try_cast("json").cast("string")
+    return ibis.ifelse(text.startswith("{"), text, ibis.null("string"))
+
+
 def as_boolean(column: ir.Column) -> ir.BooleanColumn:
     """Booleans from booleans, numbers (0 is false) and text (`true`, `0`, `no`, …); else null."""
     return column.try_cast("boolean")

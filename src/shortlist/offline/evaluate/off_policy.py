@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from shortlist.core.errors import DataError
 from shortlist.offline.evaluate.intervals import RESAMPLES, Estimate
 
+_CHUNK = 4_000_000
+
 
 @dataclass(frozen=True)
 class Logged:
@@ -68,7 +70,8 @@ def inverse_propensity(logged: Logged, seed: int) -> Estimate:
 
     Unbiased wherever the logging policy may draw all that the new one may.
     """
-    return _mean(logged.weight * logged.reward, np.ones(len(logged.reward)), logged.user, seed)
+    weights = np.ones(len(logged.reward))
+    return over_users(logged.weight * logged.reward, weights, logged.user, seed)
 
 
 def self_normalised(logged: Logged, seed: int) -> Estimate:
@@ -76,7 +79,7 @@ def self_normalised(logged: Logged, seed: int) -> Estimate:
 
     Slightly biased, and steadier where weights are large.
     """
-    return _mean(logged.weight * logged.reward, logged.weight, logged.user, seed)
+    return over_users(logged.weight * logged.reward, logged.weight, logged.user, seed)
 
 
 def doubly_robust(
@@ -96,10 +99,10 @@ def doubly_robust(
         seed: of the interval.
     """
     values = expected + logged.weight * (logged.reward - predicted)
-    return _mean(values, np.ones(len(values)), logged.user, seed)
+    return over_users(values, np.ones(len(values)), logged.user, seed)
 
 
-def _mean(
+def over_users(
     values: NDArray[np.float64], weights: NDArray[np.float64], user: NDArray[np.int64], seed: int
 ) -> Estimate:
     """Σ values / Σ weights with its percentile bootstrap interval over users."""
@@ -108,9 +111,13 @@ def _mean(
     _, who = np.unique(user, return_inverse=True)
     tops, bottoms = np.bincount(who, values), np.bincount(who, weights)
     rng = np.random.default_rng([seed, 0x0FF])
-    drawn = [rng.integers(0, len(tops), len(tops)) for _ in range(RESAMPLES)]
-    means = [float(tops[one].sum() / max(bottoms[one].sum(), 1e-300)) for one in drawn]
-    low, high = np.percentile(means, [2.5, 97.5])
+    means: list[NDArray[np.float64]] = []
+    at_once = max(1, _CHUNK // len(tops))
+    for start in range(0, RESAMPLES, at_once):
+        drawn = rng.integers(0, len(tops), (min(at_once, RESAMPLES - start), len(tops)))
+        below = bottoms[drawn].sum(axis=1)
+        means.append(tops[drawn].sum(axis=1) / np.maximum(below, 1e-300))
+    low, high = np.percentile(np.concatenate(means), [2.5, 97.5])
     return Estimate(
         float(values.sum() / max(float(weights.sum()), 1e-300)), float(low), float(high)
     )

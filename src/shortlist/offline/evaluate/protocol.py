@@ -16,7 +16,7 @@ from shortlist.offline.data.training import TrainingData
 from shortlist.offline.evaluate import baselines, intervals, metrics
 from shortlist.offline.evaluate.baselines import Lists
 from shortlist.offline.evaluate.intervals import Estimate
-from shortlist.offline.evaluate.report import Evaluation, Part, Ranking
+from shortlist.offline.evaluate.report import FUSED, Evaluation, Part, Ranking
 from shortlist.offline.evaluate.requests import Asked, ask
 
 LENGTH = 100
@@ -35,6 +35,7 @@ def evaluate(
     seed: int,
     progress: Progress,
     seen_allowed: bool = False,
+    ranked: bool = False,
 ) -> Evaluation:
     """Ask a pipeline what sampled users did after the split and compare.
 
@@ -48,6 +49,7 @@ def evaluate(
         seed: of the sample of users and of the resampling.
         progress: advances by requests.
         seen_allowed: whether items of a user's history may be recommended again.
+        ranked: whether to compare with the order before ranking.
 
     Raises:
         DataError: nobody has a relevant item after the split.
@@ -66,6 +68,8 @@ def evaluate(
         "popular": baselines.popular(before, asked, LENGTH, seen_allowed),
         "markov": baselines.markov(before, asked, LENGTH, seen_allowed),
     }
+    if ranked:
+        named[FUSED] = _fused(found)
     cold = asked.history.lengths == 0
     return Evaluation(
         protocol=describe(split, training.until, config, asked, seen_allowed),
@@ -125,6 +129,16 @@ def _ask_pipeline(
             scores[i, :n] = answer.scores[:n]
         progress.advance(len(batch))
     return found, Lists(rows, scores)
+
+
+def _fused(found: list[Candidates]) -> Lists:
+    """The first candidates of each request, in the order before ranking."""
+    rows = np.full((len(found), LENGTH), -1, np.int32)
+    for i, candidates in enumerate(found):
+        n = min(len(candidates.rows), LENGTH)
+        rows[i, :n] = candidates.rows[:n]
+    places = np.broadcast_to(-np.arange(LENGTH, dtype=np.float64), rows.shape)
+    return Lists(rows, np.where(rows >= 0, places, -np.inf))
 
 
 def _retrieval(found: list[Candidates], asked: Asked, items: int) -> dict[str, dict[str, float]]:

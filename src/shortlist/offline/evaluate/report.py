@@ -7,6 +7,9 @@ from typing import Any
 
 from shortlist.offline.evaluate.intervals import Estimate
 
+FUSED = "fused"
+"""The baseline that is the order before ranking."""
+
 Ranking = dict[str, Estimate]
 """Metric name (`ndcg@10`, `recall@20`, `mrr`, `coverage`, `novelty`) → its estimate."""
 
@@ -19,7 +22,8 @@ class Part:
         users: how many users made them.
         requests: how many there are.
         ranking: the pipeline's metrics.
-        baselines: `popular` and `markov` → their metrics on the same requests.
+        baselines: `popular`, `markov` and, of a release with a ranker, `fused` (its order before
+            ranking) → their metrics on the same requests.
         lift: baseline → the pipeline's metric minus the baseline's, paired by user; the interval
             excludes 0 where the difference is not chance.
     """

@@ -37,6 +37,8 @@ def fit_trees(
     for weight, label in zip(weights, labels, strict=True):
         old, new = split(rows, label)
         ranking = config.objective == "lambdarank"
+        if ranking:
+            old, new = old.by_click(), new.by_click()
         trees, gains = library.train(old, new, rows.features, config, ranking, seed, progress)
         parts.append((weight, trees))
         gain += abs(weight) * gains / max(float(gains.sum()), 1e-12)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,11 @@ class CrossFitted:
 
     def _place(self, user: str) -> int:
         return self._part.get(user, len(self._pipelines) - 1)
+
+    @property
+    def vectors(self) -> Mapping[str, Callable[[NDArray[np.int32]], NDArray[np.float32]]]:
+        """Retrievers know nothing of fusion."""
+        return self._pipelines[-1].vectors
 
     def retrieve(self, requests: Sequence[Request]) -> list[Candidates]:
         """Candidates of each request, before ranking."""

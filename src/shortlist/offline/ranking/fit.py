@@ -122,8 +122,8 @@ def fit(
         requests=rows.requests,
         rows=len(rows),
         positives=positives,
-        ndcg=ndcg(scores, newest.label, newest.offsets),
-        fused=ndcg(fused, newest.label, newest.offsets) if fused is not None else 0.0,
+        ndcg=_ndcg(scores, newest),
+        fused=_ndcg(fused, newest) if fused is not None else 0.0,
         size=_size(final),
         importance=_importance(rows.features, gain, newest, scorer, seed),
     )
@@ -170,6 +170,10 @@ def _second(
     return fit_neural(rows, config, seed, progress, known)
 
 
+def _ndcg(scores: NDArray[np.floating], rows: Rows) -> float:
+    return ndcg(scores, rows.label, rows.offsets, rows.stands)
+
+
 def _importance(
     features: tuple[str, ...],
     gain: NDArray[np.float64] | None,
@@ -180,12 +184,12 @@ def _importance(
     """Gain, or what nDCG@10 loses when a column is shuffled (Breiman 2001); shares of the sum."""
     if gain is None:
         rng = np.random.default_rng([seed, 0x696D70])
-        whole = ndcg(scorer(newest.batch()), newest.label, newest.offsets)
+        whole = _ndcg(scorer(newest.batch()), newest)
         lost = np.empty(len(features))
         for f in range(len(features)):
             x = newest.x.copy()
             x[f] = rng.permutation(x[f])
-            lost[f] = whole - ndcg(scorer(newest.batch(x)), newest.label, newest.offsets)
+            lost[f] = whole - _ndcg(scorer(newest.batch(x)), newest)
         gain = np.maximum(lost, 0)
     share = gain / max(float(gain.sum()), 1e-12)
     return {features[i]: round(float(share[i]), 4) for i in np.argsort(-share, kind="stable")}

@@ -14,7 +14,7 @@ from shortlist.core.times import parse_span
 from shortlist.offline.ranking.boosted import fit_trees
 from shortlist.offline.ranking.mixed import Fitted, fit_mixed
 from shortlist.offline.ranking.rows import Rows
-from shortlist.release.ranking.glmix import Effects, Glmix, compress, design
+from shortlist.release.ranking.glmix import Glmix, compress, design
 from shortlist.release.trees import Trees
 
 
@@ -45,9 +45,9 @@ def fit_glmix(
 ) -> Glmix:
     """Fit the model.
 
-    Started from a previous one, whose trees are young enough (`refresh`) and read the same
-    features, only the coefficients are fitted, from where they were; users and items without a
-    new row keep theirs.
+    Priors that are `auto` are estimated. Started from a previous one, whose trees are young enough
+    (`refresh`) and read the same features, only the coefficients are fitted, from where they were
+    and under the same priors; users and items without a new row keep theirs.
 
     Args:
         rows: the training rows.
@@ -63,7 +63,7 @@ def fit_glmix(
         later = int(np.searchsorted(rows.time, previous.trained, "right"))
         fresh = rows.part(later, rows.requests) if rows.requests - later >= FEWEST else rows
         found = _fit(fresh, previous.first, previous.center, previous.scale, config, progress,
-                     (np.asarray(previous.shared), previous.user, previous.item))  # fmt: skip
+                     previous)  # fmt: skip
         return _model(previous.first, previous.center, previous.scale, found, previous.trained)
     if first is None:
         halves = Halves.of(rows)
@@ -94,8 +94,14 @@ def _fit(
     scale: NDArray[np.float32],
     config: RankerSection,
     progress: Progress,
-    before: tuple[NDArray[np.float64], Effects, Effects] | None,
+    previous: Glmix | None,
 ) -> Fitted:
+    given = [config.prior_global, config.prior_user, config.prior_item]
+    known = [None] * 3 if previous is None else previous.priors.tolist()
+    priors = [old if one == "auto" else one for one, old in zip(given, known, strict=True)]
+    before = None
+    if previous is not None:
+        before = (np.asarray(previous.shared), previous.user, previous.item)
     request = np.repeat(np.arange(rows.requests), np.diff(rows.offsets))
     # A user's later requests tell the same of an item again: coefficients of a user would learn
     # those items by heart if each telling counted.
@@ -107,7 +113,7 @@ def _fit(
         (rows.weight / told[pair]).astype(np.float32),
         rows.key[request],
         rows.item.astype(np.uint64),
-        (config.prior_global, config.prior_user, config.prior_item),
+        (priors[0], priors[1], priors[2]),
         config.sweeps,
         progress,
         before,
@@ -115,7 +121,7 @@ def _fit(
     progress.note(
         f"{len(found.user):,} users and {len(found.item):,} items with "
         f"{len(found.user.columns) + len(found.item.columns):,} coefficients after "
-        f"{len(found.objective)} sweeps"
+        f"{len(found.objective)} sweeps; priors {', '.join(f'{p:.3g}' for p in found.priors)}"
     )
     return found
 
@@ -128,5 +134,13 @@ def _model(
     trained: int,
 ) -> Glmix:
     return Glmix(
-        first.features, first, center, scale, found.shared, found.user, found.item, trained
+        first.features,
+        first,
+        center,
+        scale,
+        found.shared,
+        found.user,
+        found.item,
+        trained,
+        np.array(found.priors),
     )

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.core.errors import DataError
 from shortlist.core.progress import Progress
 from shortlist.core.request import Candidates, Pipeline, Request
 from shortlist.core.times import DAY
 from shortlist.offline.data.training import TrainingData
 from shortlist.offline.ranking.examples import BATCH, Example, Examples, columns_of
-from shortlist.offline.ranking.propensity import propensities
+from shortlist.offline.ranking.propensity import FLOOR, propensities
 
 ENOUGH = 1_000
 """Fewer clicked requests than this do not make a training set."""
 CLICK = DAY
-"""An interaction this soon after an impression is taken to come of it."""
+"""An interaction this soon after an impression is taken to come of it, or of the last one before,
+where the item was shown to the user again."""
 UNSHOWN = 30
 """Candidates that were not shown, drawn evenly, that join each request."""
 
@@ -33,7 +36,10 @@ class Impressions:
         offsets: `int64[g + 1]`, the lines of each request.
         item: `int32[n]`, each once in a request.
         position: `int32[n]` from 0; -1 where it was not logged.
-        clicked: `bool[n]`, whether the user interacted with the item within `CLICK`.
+        clicked: `bool[n]`, whether the user interacted with the item within `CLICK`, and before
+            being shown it again.
+        propensity: `float32[n]`, the chance that it was shown there; NaN where it was not logged.
+        variants: experiment → variant of each request; empty outside all experiments.
     """
 
     user: NDArray[np.int32]
@@ -42,6 +48,8 @@ class Impressions:
     item: NDArray[np.int32]
     position: NDArray[np.int32]
     clicked: NDArray[np.bool_]
+    propensity: NDArray[np.float32]
+    variants: Sequence[Mapping[str, str]]
 
     @property
     def led(self) -> NDArray[np.int64]:
@@ -62,6 +70,9 @@ def clicked_impressions(path: Path, data: TrainingData, start: int) -> Impressio
         path: `impressions.parquet` of `prepared/`.
         data: the interactions.
         start: microseconds.
+
+    Raises:
+        DataError: the variants of an impression are not experiment → variant.
     """
     import ibis
     import pyarrow as pa
@@ -73,7 +84,14 @@ def clicked_impressions(path: Path, data: TrainingData, start: int) -> Impressio
     name = lines.request.nullif("").fill_null(ibis.literal("at ") + lines.time.cast("string"))
     lines = lines.mutate(request=name)
     shown = lines.group_by(["user", "request", "item"]).agg(
-        time=lines.time.min(), position=lines.position.min()
+        time=lines.time.min(),
+        position=lines.position.min(),
+        propensity=lines.propensity.min(),
+        variants=lines.variants.min(),
+    )
+    again = ibis.window(group_by=["user", "item"], order_by=["time", "request"])
+    shown = shown.mutate(
+        until=ibis.least(shown.time.lead().over(again).fill_null(data.until), shown.time + CLICK)
     )
     table = pa.table({"user": data.user, "item": data.item, "time": data.time})
     log = ibis.memtable(table)
@@ -84,7 +102,7 @@ def clicked_impressions(path: Path, data: TrainingData, start: int) -> Impressio
             "user",
             "item",
             log.met >= shown.time,
-            log.met < shown.time + CLICK,
+            log.met < shown.until,
         ],
     )
     met = met.select("user", "request", "item").distinct().mutate(clicked=True)
@@ -97,10 +115,13 @@ def clicked_impressions(path: Path, data: TrainingData, start: int) -> Impressio
         began=shown.time.min().over(began),
         position=shown.position.fill_null(-1),
         clicked=shown.clicked.fill_null(False),
+        propensity=shown.propensity,
+        variants=shown.variants.fill_null(""),
     ).order_by(["began", "user", "request", "item"])
     number = ibis.dense_rank().over(order_by=[shown.began, shown.user, shown.request])
     lines = shown.mutate(number=number).drop("request").to_pyarrow()
     engine.disconnect()
+    told = lines.column("variants").dictionary_encode().combine_chunks()
     columns = {name: lines.column(name).to_numpy() for name in lines.column_names}
     number = columns["number"]
     groups = int(number[-1]) + 1 if len(number) else 0
@@ -112,7 +133,24 @@ def clicked_impressions(path: Path, data: TrainingData, start: int) -> Impressio
         item=columns["item"].astype(np.int32),
         position=columns["position"].astype(np.int32),
         clicked=columns["clicked"].astype(np.bool_),
+        propensity=columns["propensity"].astype(np.float32),
+        variants=_variants(told.dictionary.to_pylist(), told.indices.to_numpy()[offsets[:-1]]),
     )
+
+
+def _variants(texts: Sequence[str], place: NDArray[np.integer]) -> list[Mapping[str, str]]:
+    """What `[data.events]` or a server logged, decoded once for each different text."""
+    decoded: list[Mapping[str, str]] = []
+    for text in texts:
+        try:
+            decoded.append(msgspec.json.decode(text, type=dict[str, str]) if text else {})
+        except msgspec.DecodeError as error:
+            raise DataError(
+                f"{text[:80]!r} does not say the variants of experiments.",
+                remedy='Write {"experiment": "variant"}, or leave it empty.',
+                where="data.events.variants",
+            ) from error
+    return [decoded[n] for n in place.tolist()]
 
 
 def from_impressions(
@@ -126,7 +164,9 @@ def from_impressions(
 ) -> Examples:
     """Examples of the requests that led to an interaction, at most `requests` of them, at random.
 
-    Clicked items weigh the inverse of their position's propensity (Joachims et al., WSDM 2017).
+    Clicked items weigh the inverse of their position's propensity (Joachims et al., WSDM 2017),
+    and what was drawn by lot, clicked or not, the inverse of the chance it had. A product of the
+    two below `FLOOR` counts as that, which bounds weights (Ionides 2008).
     Some candidates that were not shown join them as negatives: online, the ranker has to push
     hundreds of such candidates down, and what a page showed alone would not teach it to.
     """
@@ -168,9 +208,11 @@ def _example(
     item = np.concatenate([shown.item[lines], rest])
     position = np.concatenate([shown.position[lines], np.full(len(rest), -1, np.int32)])
     clicked = np.concatenate([shown.clicked[lines], np.zeros(len(rest), np.bool_)])
-    weigh = clicked & (position >= 0)
-    weight = np.ones(len(item), np.float32)
-    weight[weigh] = 1 / chance[np.minimum(position[weigh], len(chance) - 1)]
+    seen = np.ones(len(item))
+    looked = clicked & (position >= 0)
+    seen[looked] = chance[np.minimum(position[looked], len(chance) - 1)]
+    seen[: len(item) - len(rest)] *= np.nan_to_num(shown.propensity[lines], nan=1.0)
+    weight = (1 / np.maximum(seen, FLOOR)).astype(np.float32)
     stands = np.ones(len(item), np.float32)
     stands[len(item) - len(rest) :] = unshown / max(len(rest), 1)
     scores, ranks, places = columns_of(candidates, fused, item)

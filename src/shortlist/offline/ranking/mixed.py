@@ -10,20 +10,29 @@ level entities are independent problems, solved in parallel by a Newton method w
 from conjugate gradients on products with the Hessian (Lin, Weng and Keerthi, JMLR 9, 2008), so no
 matrix is formed; an entity only has the columns that its rows have. Results do not depend on the
 number of threads.
+
+A prior that is not given is the inverse of its level's variance component, estimated from the same
+rows (empirical Bayes: Laird and Ware, Biometrics 1982): it has its fixed point where
+
+    prior · Σ coefficients² = how many coefficients the rows determine = Σ (1 - prior · variance),
+
+with the posterior variances of Laplace's approximation (MacKay, Neural Computation 4, 1992,
+section 4.3). Their sum is the trace of an inverse, estimated by conjugate gradients on probes.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.core.progress import Progress
-from shortlist.offline.ranking.mixed_kernels import carry, columns_of, margins_of, newton
+from shortlist.offline.ranking.mixed_kernels import carry, columns_of, margins_of, newton, traces
 from shortlist.release.ranking.glmix import Design, Effects
 
 STEPS = 30
@@ -32,6 +41,18 @@ TOLERANCE = 1e-4
 """A problem is solved when its gradient is this small of what it is at 0."""
 SMALL = 1e-6
 """Coefficients below this are left out."""
+START = (1.0, 10.0, 10.0)
+"""Where priors that are estimated begin."""
+LEAP = 10.0
+"""At most how many times a prior changes in one sweep."""
+STRONGEST = 1e4
+"""The prior of a level that says nothing."""
+STEADY = 0.03
+"""An estimated prior is found when a sweep changes it by less than this share."""
+PROBES = 8
+"""For a level of few coefficients; of many, one is enough."""
+MANY = 500
+"""Coefficients."""
 SETTLED = 1e-5
 """Sweeps end when one lowers the objective by less than this share."""
 
@@ -112,12 +133,14 @@ class Fitted:
         shared: `float64[columns]`.
         user, item: the other two levels.
         objective: after each sweep.
+        priors: of the three levels, as given or as estimated.
     """
 
     shared: NDArray[np.float64]
     user: Effects
     item: Effects
     objective: list[float]
+    priors: tuple[float, float, float]
 
 
 def fit_mixed(
@@ -126,7 +149,7 @@ def fit_mixed(
     weight: NDArray[np.float32],
     user: NDArray[np.uint64],
     item: NDArray[np.uint64],
-    priors: tuple[float, float, float],
+    priors: tuple[float | None, float | None, float | None],
     sweeps: int,
     progress: Progress,
     before: tuple[NDArray[np.float64], Effects, Effects] | None = None,
@@ -138,7 +161,7 @@ def fit_mixed(
         label: `float32[n]`, 0 or 1.
         weight: `float32[n]`.
         user, item: `uint64[n]`, whose rows they are.
-        priors: of everybody's, the users' and the items' coefficients.
+        priors: of everybody's, the users' and the items' coefficients; None to estimate it.
         sweeps: at most how many rounds over the levels.
         progress: told of each sweep.
         before: coefficients to start from.
@@ -146,25 +169,34 @@ def fit_mixed(
     sign = np.where(label > 0, 1.0, -1.0)
     rows = weight.astype(np.float64)
     everybody = np.zeros(len(label), np.uint64)
+    begun = [START[n] if prior is None else prior for n, prior in enumerate(priors)]
     levels = [
-        Level.of(design, everybody, priors[0], _alone(before[0]) if before else None),
-        Level.of(design, user, priors[1], before[1] if before else None),
-        Level.of(design, item, priors[2], before[2] if before else None),
+        Level.of(design, everybody, begun[0], _alone(before[0]) if before else None),
+        Level.of(design, user, begun[1], before[1] if before else None),
+        Level.of(design, item, begun[2], before[2] if before else None),
     ]
     told = [_told(design, level) for level in levels]
     objective: list[float] = []
+    estimate = [prior is None for prior in priors]
     progress.step("mixed effects", sweeps)
     for _ in range(sweeps):
+        steady = True
         for n, level in enumerate(levels):
             others = np.sum([one for m, one in enumerate(told) if m != n], axis=0)
             _solve(design, level, sign, rows, others)
             told[n] = _told(design, level)
+            if estimate[n]:
+                prior = _estimated(design, level, sign, rows, others)
+                steady &= abs(prior / level.prior - 1) < STEADY
+                levels[n] = replace(level, prior=prior)
         margin = sign * np.sum(told, axis=0)
         loss = float(rows @ np.logaddexp(0, -margin))
         objective.append(loss + sum(level.cost for level in levels))
         progress.advance(1)
-        if len(objective) > 1 and objective[-2] - objective[-1] < SETTLED * objective[-1]:
-            break
+        if steady:
+            if not any(estimate) and _settled(objective):
+                break
+            estimate = [False] * len(levels)
     shared = np.zeros(design.columns)
     shared[levels[0].columns] = levels[0].values
     return Fitted(
@@ -172,7 +204,50 @@ def fit_mixed(
         levels[1].effects(before[1] if before else None),
         levels[2].effects(before[2] if before else None),
         objective,
+        (levels[0].prior, levels[1].prior, levels[2].prior),
     )
+
+
+def _settled(objective: list[float]) -> bool:
+    return len(objective) > 1 and abs(objective[-2] - objective[-1]) < SETTLED * objective[-1]
+
+
+def _estimated(
+    design: Design,
+    level: Level,
+    sign: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    others: NDArray[np.float64],
+) -> float:
+    """A level's prior, one step of MacKay's fixed point on."""
+    trace = np.zeros(len(level.keys))
+    probes = PROBES if len(level.values) < MANY else 1
+
+    def part(first: int, last: int) -> None:
+        traces(
+            design.dense,
+            design.leaf,
+            design.columns,
+            level.order,
+            level.offsets,
+            level.starts,
+            level.columns,
+            level.values,
+            level.prior,
+            sign,
+            weight,
+            others,
+            first,
+            last,
+            probes,
+            trace,
+        )
+
+    _shared_out(level, len(sign), part)
+    determined = len(level.values) - level.prior * float(trace.sum())
+    squares = float(level.values @ level.values)
+    found = max(determined, 1e-3) / max(squares, 1e-12)
+    return float(np.clip(found, level.prior / LEAP, min(level.prior * LEAP, STRONGEST)))
 
 
 _NONE = np.empty(0, np.int32)
@@ -192,11 +267,7 @@ def _solve(
     weight: NDArray[np.float64],
     others: NDArray[np.float64],
 ) -> None:
-    """Solve every entity's problem, in place; equal shares of the rows to each thread."""
-    threads = os.cpu_count() or 1
-    shares = np.linspace(0, len(sign), 4 * threads + 1)
-    cuts = np.unique(np.searchsorted(level.offsets, shares))
-    cuts = np.minimum(cuts, len(level.keys))
+    """Solve every entity's problem, in place."""
 
     def part(first: int, last: int) -> None:
         newton(
@@ -218,6 +289,15 @@ def _solve(
             TOLERANCE,
         )
 
+    _shared_out(level, len(sign), part)
+
+
+def _shared_out(level: Level, rows: int, part: Callable[[int, int], None]) -> None:
+    """Give ranges of entities to threads, each as many rows as the others."""
+    threads = os.cpu_count() or 1
+    shares = np.linspace(0, rows, 4 * threads + 1)
+    cuts = np.unique(np.searchsorted(level.offsets, shares))
+    cuts = np.minimum(cuts, len(level.keys))
     with ThreadPoolExecutor(threads) as pool:
         for done in [pool.submit(part, a, b) for a, b in pairwise(cuts.tolist())]:
             done.result()

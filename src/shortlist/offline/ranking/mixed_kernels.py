@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from shortlist.core.jit import kernel
 
+NEARLY = 0.05
+"""How exactly traces are solved."""
+
 
 @kernel
 def columns_of(
@@ -124,6 +127,63 @@ def newton(
 
 
 @kernel
+def traces(
+    dense: NDArray[np.float32],
+    leaf: NDArray[np.int32],
+    columns: int,
+    order: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    own: NDArray[np.int32],
+    values: NDArray[np.float64],
+    prior: float,
+    sign: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    others: NDArray[np.float64],
+    first: int,
+    last: int,
+    probes: int,
+    out: NDArray[np.float64],
+) -> None:
+    """Each entity's estimate of tr (prior I + Zᵀ C Z)⁻¹ at its minimum (Hutchinson 1990).
+
+    Probes of signs are the same for the same entity and column, whoever draws them.
+    """
+    width, trees = dense.shape[1], leaf.shape[1]
+    place = np.zeros(columns, np.int64)
+    for e in range(first, last):
+        w = values[starts[e] : starts[e + 1]]
+        for j in range(len(w)):
+            place[own[starts[e] + j]] = j
+        lines = order[offsets[e] : offsets[e + 1]]
+        at = np.empty((len(lines), trees), np.int64)
+        for r in range(len(lines)):
+            for t in range(trees):
+                at[r, t] = place[leaf[lines[r], t]]
+        m = len(lines)
+        margin, curve, push = np.zeros(m), np.zeros(m), np.zeros(m)
+        probe, solved = np.zeros(len(w)), np.zeros(len(w))
+        _forward(dense, at, lines, width, w, margin)
+        _slopes(lines, sign, weight, others, margin, push, curve)
+        total = 0.0
+        for number in range(probes):
+            for j in range(len(w)):
+                probe[j] = _sign_of(e * 1_000_003 + own[starts[e] + j] * 101 + number)
+            _conjugate(dense, at, lines, width, prior, curve, probe, solved, NEARLY)
+            total -= (probe * solved).sum()
+        out[e] = total / probes
+
+
+@kernel
+def _sign_of(n: int) -> float:
+    """+1 or -1, as if at random (the finaliser of MurmurHash3)."""
+    h = np.uint64(n)
+    h = (h ^ (h >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
+    h = (h ^ (h >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
+    return 1.0 if (h >> np.uint64(40)) & np.uint64(1) else -1.0
+
+
+@kernel
 def _minimise(
     dense: NDArray[np.float32],
     at: NDArray[np.int64],
@@ -153,7 +213,7 @@ def _minimise(
         gradient += prior * w
         if np.sqrt((gradient * gradient).sum()) <= enough:
             break
-        _conjugate(dense, at, lines, width, prior, curve, gradient, step)
+        _conjugate(dense, at, lines, width, prior, curve, gradient, step, 0.1)
         _forward(dense, at, lines, width, step, moved)
         descent = (gradient * step).sum()
         length = 1.0
@@ -205,15 +265,25 @@ def _conjugate(
     curve: NDArray[np.float64],
     gradient: NDArray[np.float64],
     step: NDArray[np.float64],
+    near: float,
 ) -> None:
-    """Solve (prior I + Zᵀ C Z) step = -gradient by conjugate gradients, nearly."""
+    """Solve (prior I + Zᵀ C Z) step = -gradient by conjugate gradients, up to a share `near`.
+
+    Preconditioned by the diagonal: how often columns occur differs by orders of magnitude.
+    """
     p = len(step)
-    margin, product = np.zeros(len(lines)), np.zeros(p)
+    margin, product, scale = np.zeros(len(lines)), np.zeros(p), np.full(p, prior)
+    for r in range(len(lines)):
+        for f in range(width):
+            scale[f] += curve[r] * dense[lines[r], f] * dense[lines[r], f]
+        for t in range(at.shape[1]):
+            scale[at[r, t]] += curve[r]
     step[:] = 0.0
     residual = -gradient
-    ahead = residual.copy()
-    left = (residual * residual).sum()
-    goal = min(0.1, np.sqrt(np.sqrt(left))) * np.sqrt(left)
+    ahead = residual / scale
+    left = (residual * ahead).sum()
+    size = np.sqrt((residual * residual).sum())
+    goal = min(near, np.sqrt(size)) * size
     for _ in range(min(p, 200)):
         _forward(dense, at, lines, width, ahead, margin)
         margin *= curve
@@ -222,10 +292,11 @@ def _conjugate(
         alpha = left / (ahead * product).sum()
         step += alpha * ahead
         residual -= alpha * product
-        now = (residual * residual).sum()
-        if np.sqrt(now) <= goal:
+        if np.sqrt((residual * residual).sum()) <= goal:
             break
-        ahead = residual + now / left * ahead
+        scaled = residual / scale
+        now = (residual * scaled).sum()
+        ahead = scaled + now / left * ahead
         left = now
 
 

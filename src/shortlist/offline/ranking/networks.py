@@ -25,6 +25,8 @@ class TargetAttention(nn.Module):
         dim: components of an item's vector.
         reach: how many places of a history there are.
         entities, relations: of the graph; 0 for none.
+        fused: the column of the fused score, -1 for none. The score is that plus what the network
+            adds to it, and the network begins by adding nothing.
     """
 
     known: Tensor
@@ -40,6 +42,7 @@ class TargetAttention(nn.Module):
         reach: int,
         entities: int = 0,
         relations: int = 0,
+        fused: int = -1,
     ) -> None:
         super().__init__()
         self.register_buffer("known", known)
@@ -68,13 +71,16 @@ class TargetAttention(nn.Module):
             nn.PReLU(HIDDEN),
             nn.Linear(HIDDEN, 1),
         )
-        # Features speak first: what the network adds starts from nothing.
         self.plain = nn.Linear(len(center), 1)
+        self.fused = fused
+        self.trust = nn.Parameter(torch.ones(()))
         for layer in (self.item, self.age, *([self.entity, self.relation] if self.graph else [])):
             nn.init.normal_(layer.weight, std=0.05)
         last = self.out[-1]
         assert isinstance(last, nn.Linear)
-        nn.init.zeros_(last.weight)
+        for added in (last, self.plain):
+            nn.init.zeros_(added.weight)
+            nn.init.zeros_(added.bias)
 
     def forward(
         self,
@@ -90,7 +96,9 @@ class TargetAttention(nn.Module):
     ) -> Tensor:
         """Scores `float32[n]`; inputs as `release.ranking.neural` describes them."""
         dense = torch.sign(x) * torch.log1p(torch.abs(x))
-        dense = torch.clamp((dense - self.center) / self.scale, -CLIP, CLIP)
+        dense = (dense - self.center) / self.scale
+        base = dense[:, self.fused : self.fused + 1] if self.fused >= 0 else torch.zeros(1, 1)
+        dense = torch.clamp(dense, -CLIP, CLIP)
         candidate = self.item(self._number(items))
         there = (history >= 0).unsqueeze(-1).float()
         # Places count from the newest, which is the last column.
@@ -107,7 +115,7 @@ class TargetAttention(nn.Module):
             assert entity is not None and near is not None and far is not None
             assert behaviour is not None and shared is not None
             parts += self._links(candidate, entity, near, far, behaviour, shared)
-        told: Tensor = self.plain(dense) + self.out(torch.cat(parts, 1))
+        told: Tensor = self.trust * base + self.plain(dense) + self.out(torch.cat(parts, 1))
         return told.squeeze(1)
 
     def _links(

@@ -19,7 +19,7 @@ from shortlist.core.errors import ReleaseError
 from shortlist.core.progress import Progress
 from shortlist.offline.ranking.networks import TargetAttention
 from shortlist.offline.ranking.rows import Rows
-from shortlist.offline.ranking.sets import MANY, cut_of, ndcg
+from shortlist.offline.ranking.sets import MANY, cut_of, per_request
 from shortlist.release.ranking.batch import Batch
 from shortlist.release.ranking.glmix import compress
 from shortlist.release.ranking.neural import Attention, Graph, Relational, inputs_of
@@ -27,8 +27,8 @@ from shortlist.release.ranking.scorers import scorer_of
 
 BATCH = 32
 """Requests of a step."""
-RATE = 3e-3
-DECAY = 1e-4
+RATE = 1e-3
+DECAY = 1e-2
 PATIENCE = 3
 """Epochs without an improvement before training stops."""
 OPSET = 18
@@ -68,6 +68,7 @@ def fit_neural(
         config.reach,
         graph.entities if graph else 0,
         int(graph.relation.max(initial=0)) + 1 if graph else 0,
+        rows.features.index("fused") if "fused" in rows.features else -1,
     )
     threads = torch.get_num_threads()
     try:  # threads wait for each other at every operation; on few rows, for longer than they work
@@ -111,7 +112,12 @@ def _train(
         lr=RATE,
     )
     loss = _listwise if config.objective == "lambdarank" else _pointwise
-    best, since = -1.0, 0
+    if net.fused >= 0:
+        nn.init.constant_(net.trust, _trust(net, old, loss))
+    # The order that training starts from is the fused one. To be kept, an epoch must be better by
+    # more than the standard error of the difference (Breiman et al. 1984, section 3.4.3).
+    begun = _measured(net, new, graph)
+    best, since = float(begun.mean()), 0
     kept = copy.deepcopy(net.state_dict())
     progress.step("network", config.epochs)
     for _ in range(config.epochs):
@@ -119,16 +125,17 @@ def _train(
         order = rng.permutation(old.requests)
         for start in range(0, len(order), BATCH):
             picked = np.sort(order[start : start + BATCH])
-            fed, label, weight, request = _fed(config.reach, old, picked, graph)
+            fed, label, weight, stands, request = _fed(config.reach, old, picked, graph)
             optimiser.zero_grad()
-            value = loss(net(**fed), label, weight, request, len(picked))
+            value = loss(net(**fed), label, weight, stands, request, len(picked))
             value.backward()
             nn.utils.clip_grad_norm_(net.parameters(), 5.0)
             optimiser.step()
-        measured = ndcg(_scores(net, new, graph), new.label, new.offsets)
-        progress.advance(1)
+        now = _measured(net, new, graph)
+        measured = float(now.mean())
+        surely = measured - float(begun.mean()) > float((now - begun).std()) / len(now) ** 0.5
         since += 1
-        if measured > best:
+        if measured > best and surely:
             best, since = measured, 0
             kept = copy.deepcopy(net.state_dict())
         if since >= PATIENCE:
@@ -136,10 +143,31 @@ def _train(
     net.load_state_dict(kept)
 
 
+def _trust(net: TargetAttention, old: Rows, loss: Loss) -> float:
+    """How much a difference of fused scores is worth: the power of 2 with the least loss."""
+    x = torch.from_numpy(old.x[net.fused])
+    plain = torch.sign(x) * torch.log1p(torch.abs(x))
+    base = (plain - net.center[net.fused]) / net.scale[net.fused]
+    label, weight, stands = (
+        torch.from_numpy(column) for column in (old.label, old.weight, old.stands)
+    )
+    request = torch.from_numpy(np.repeat(np.arange(old.requests), np.diff(old.offsets)))
+    scales = [2.0**power for power in range(-4, 6)]
+    losses = [
+        float(loss(base * scale, label, weight, stands, request, old.requests)) for scale in scales
+    ]
+    return scales[int(np.argmin(losses))]
+
+
+def _measured(net: TargetAttention, new: Rows, graph: Graph | None) -> NDArray[np.float64]:
+    return per_request(_scores(net, new, graph), new.label, new.offsets, new.stands)
+
+
 def _fed(
     reach: int, rows: Rows, picked: NDArray[np.int64], graph: Graph | None
-) -> tuple[dict[str, Tensor], Tensor, Tensor, Tensor]:
-    """A batch of requests: what the network takes, labels, weights, request numbers."""
+) -> tuple[dict[str, Tensor], Tensor, Tensor, Tensor, Tensor]:
+    """A batch of requests: what the network takes, labels, weights, what rows stand for, request
+    numbers."""
     lines = np.concatenate([np.arange(rows.offsets[g], rows.offsets[g + 1]) for g in picked])
     sizes = np.diff(rows.offsets)[picked]
     bounds = np.concatenate([[0], np.cumsum(sizes)])
@@ -150,6 +178,7 @@ def _fed(
         fed,
         torch.from_numpy(rows.label[lines]),
         torch.from_numpy(rows.weight[lines]),
+        torch.from_numpy(rows.stands[lines]),
         fed["request"],
     )
 
@@ -160,26 +189,33 @@ def _scores(net: TargetAttention, rows: Rows, graph: Graph | None) -> NDArray[np
     with torch.no_grad():
         for start in range(0, rows.requests, 4 * BATCH):
             picked = np.arange(start, min(start + 4 * BATCH, rows.requests))
-            fed, _, _, _ = _fed(net.reach, rows, picked, graph)
+            fed, *_ = _fed(net.reach, rows, picked, graph)
             told.append(net(**fed).numpy())
     return np.concatenate(told)
 
 
-Loss = Callable[[Tensor, Tensor, Tensor, Tensor, int], Tensor]
+Loss = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, int], Tensor]
 
 
-def _listwise(score: Tensor, label: Tensor, weight: Tensor, request: Tensor, g: int) -> Tensor:
-    """Cross entropy of each request's weighed positives under the softmax of its scores."""
+def _listwise(
+    score: Tensor, label: Tensor, weight: Tensor, stands: Tensor, request: Tensor, g: int
+) -> Tensor:
+    """Cross entropy of each request's weighed positives under the softmax of its scores.
+
+    A negative that was drawn from many counts as many (Jean et al., ACL 2015, section 3).
+    """
+    score = score + torch.log(stands)
     top = torch.full((g,), -torch.inf).scatter_reduce(0, request, score.detach(), "amax")
     total = torch.zeros(g).scatter_add(0, request, torch.exp(score - top[request]))
     chance = score - top[request] - torch.log(total)[request]
-    target = label * weight
-    whole = torch.zeros(g).scatter_add(0, request, target)
-    share = target / whole.clamp(min=1e-6)[request]
+    positives = torch.zeros(g).scatter_add(0, request, label)
+    share = label * weight / positives.clamp(min=1)[request]
     return -(share * chance).sum() / g
 
 
-def _pointwise(score: Tensor, label: Tensor, weight: Tensor, request: Tensor, g: int) -> Tensor:
+def _pointwise(
+    score: Tensor, label: Tensor, weight: Tensor, stands: Tensor, request: Tensor, g: int
+) -> Tensor:
     return nn.functional.binary_cross_entropy_with_logits(score, label, weight)
 
 

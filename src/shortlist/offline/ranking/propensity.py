@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,13 +15,39 @@ PRIOR = 5.0
 """Imagined views of each item and position at the average rate: few views say little."""
 
 
-def propensities(
+@dataclass(frozen=True)
+class Clicks:
+    """A click has the chance examined(position) · attractive(item).
+
+    Attributes:
+        examined: `float64[min(POSITIONS, largest position + 1)]`, relative to the likeliest, at
+            least `FLOOR`; ones where nothing was clicked.
+        attractive: `float64[largest item + 1]`; that of an item that was never shown is the mean.
+        rate: that mean.
+    """
+
+    examined: NDArray[np.float64]
+    attractive: NDArray[np.float64]
+    rate: float
+
+    def looks(self, position: NDArray[np.int32]) -> NDArray[np.float64]:
+        """The chance that positions are examined; 1 for one that is not known (negative)."""
+        near = np.minimum(position, len(self.examined) - 1)
+        return np.where(position >= 0, self.examined[near], 1.0)
+
+    def likes(self, item: NDArray[np.int32]) -> NDArray[np.float64]:
+        """How attractive items are."""
+        near = np.minimum(item, len(self.attractive) - 1)
+        return np.where(item < len(self.attractive), self.attractive[near], self.rate)
+
+
+def click_model(
     item: NDArray[np.int32],
     position: NDArray[np.int32],
     clicked: NDArray[np.bool_],
     rounds: int = 50,
-) -> NDArray[np.float64]:
-    """The chance that each position is examined, relative to the likeliest, at least `FLOOR`.
+) -> Clicks:
+    """Tell what positions do to clicks from what items do.
 
     The position-based model (Richardson et al., WWW 2007; Joachims et al., WSDM 2017): a click
     has the chance examined(position) · attractive(item). Both factors are fitted in turns by
@@ -32,20 +60,17 @@ def propensities(
         position: `int32[n]` from 0; negative where not known (these are passed over).
         clicked: `bool[n]`.
         rounds: turns.
-
-    Returns:
-        `float64[min(POSITIONS, largest position + 1)]`; ones where nothing was clicked.
     """
     known = position >= 0
     if not known.any():
-        return np.ones(1)
+        return Clicks(np.ones(1), np.zeros(1), 0.0)
     place = np.minimum(position[known], POSITIONS - 1)
     thing = item[known]
     click = clicked[known].astype(np.float64)
     n = int(place.max()) + 1
-    rate = click.mean()
+    rate = float(click.mean())
     if rate == 0:
-        return np.ones(n)
+        return Clicks(np.ones(n), np.zeros(1), 0.0)
     clicks_at = np.bincount(place, click, n)
     clicks_of = np.bincount(thing, click)
     examined = np.ones(n)
@@ -56,4 +81,13 @@ def propensities(
         expected = np.bincount(place, attractive[thing], n)
         examined = (clicks_at + PRIOR * rate) / (expected + PRIOR * rate)
         examined /= examined.max()
-    return np.asarray(np.maximum(examined, FLOOR))
+    shown = np.bincount(thing, minlength=len(attractive)) > 0
+    attractive[~shown] = attractive[shown].mean()
+    return Clicks(np.maximum(examined, FLOOR), attractive, float(attractive[shown].mean()))
+
+
+def propensities(
+    item: NDArray[np.int32], position: NDArray[np.int32], clicked: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """`Clicks.examined` of `click_model`."""
+    return click_model(item, position, clicked).examined

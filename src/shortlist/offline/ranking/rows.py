@@ -8,11 +8,11 @@ through the online pipeline as of the request, so its scores never knew the labe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from shortlist.config.schema import RankerSection
 from shortlist.core.progress import Progress
 from shortlist.core.request import Pipeline
 from shortlist.features import HISTORY, AsOf, FeatureSet
+from shortlist.features.contract import VectorsOf
 from shortlist.features.retrieval import Fused, FusedGap, FusedRank
 from shortlist.offline.data.training import TrainingData
 from shortlist.offline.ranking.columns import Columns
@@ -30,6 +31,10 @@ from shortlist.offline.ranking.logged import CLICK, ENOUGH, clicked_impressions,
 from shortlist.offline.ranking.replay import from_replay
 from shortlist.release.ranking.batch import Batch, user_keys
 
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+AskFeast = Callable[..., "Mapping[str, ir.Table]"]
 Origin = Literal["impressions", "replay"]
 
 
@@ -125,6 +130,7 @@ def training_rows(
     user_ids: Sequence[str],
     seed: int,
     progress: Progress,
+    feast: AskFeast | None = None,
 ) -> Rows:
     """Training rows of the requests in `[window_start, data.until)`.
 
@@ -139,6 +145,8 @@ def training_rows(
         user_ids: the id of each user row.
         seed: what sampling starts from.
         progress: told of the steps.
+        feast: `features.feast_history.history_of` of the project's `[feast]`, where features are
+            Feast's.
 
     Returns:
         Rows; none (`len(rows) == 0`) where no request of the window found what its user went
@@ -160,7 +168,18 @@ def training_rows(
         )
     progress.step("features as of each request")
     kinds = tuple(config.weights) if config.objective == "multi" else ()
-    rows = _rows(examples, data, features, origin, user_ids, kinds)
+    vectors = {name: pipeline.vectors[name] for name in features.vectors}
+    remote: Mapping[str, ir.Table] = {}
+    if feast is not None and features.remote and len(examples.time):
+        remote = feast(
+            features.remote,
+            users=[user_ids[user] for user in examples.user.tolist()],
+            times=examples.time,
+            request=examples.request,
+            item=examples.item,
+            items=data.catalogue.vocabulary.ids(),
+        )
+    rows = _rows(examples, data, features, origin, user_ids, kinds, vectors, remote)
     progress.note(
         f"{len(rows):,} rows of {len(features)} features take {rows.columns.bytes / 1e6:,.1f} MB; "
         f"flat they would take {rows.columns.flat_bytes / 1e6:,.1f} MB"
@@ -175,10 +194,12 @@ def _rows(
     origin: Origin,
     user_ids: Sequence[str],
     kinds: tuple[str, ...],
+    vectors: Mapping[str, VectorsOf],
+    remote: Mapping[str, ir.Table],
 ) -> Rows:
     x = np.empty((len(features), 0), np.float32)
     if len(examples.time):
-        requests, items, x = features.matrix(_as_of(examples, data, features.attributes))
+        requests, items, x = features.matrix(_as_of(examples, data, features, vectors, remote))
         assert np.array_equal(requests, examples.request)
         assert np.array_equal(items, examples.item)
     users, times = examples.user[examples.request], examples.time[examples.request]
@@ -216,12 +237,18 @@ def _histories(examples: Examples, data: TrainingData) -> NDArray[np.int64]:
     return spans
 
 
-def _as_of(examples: Examples, data: TrainingData, attributes: Sequence[str]) -> AsOf:
+def _as_of(
+    examples: Examples,
+    data: TrainingData,
+    features: FeatureSet,
+    vectors: Mapping[str, VectorsOf],
+    remote: Mapping[str, ir.Table],
+) -> AsOf:
     """The tables that features are joined from, on DuckDB."""
     import ibis
     import pyarrow as pa
 
-    from shortlist.features.offline import catalogue_table
+    from shortlist.features.offline import catalogue_table, others_of, users_of
 
     log = pa.table(
         {
@@ -248,5 +275,19 @@ def _as_of(examples: Examples, data: TrainingData, attributes: Sequence[str]) ->
     for n, source in enumerate(examples.sources):
         columns[f"score:{source}"] = examples.scores[n]
         columns[f"rank:{source}"] = examples.ranks[n]
-    catalogue = catalogue_table(data.catalogue, attributes)
-    return AsOf(*(ibis.memtable(t) for t in (log, requests, pa.table(columns), catalogue)))
+    asked = np.unique(examples.user)
+    if features.groups:  # everybody's events count
+        asked = np.arange(data.users, dtype=np.int32)
+    keys = data.user_keys[asked] if data.user_table is not None else data.user_keys
+    return AsOf(
+        log=ibis.memtable(log),
+        requests=ibis.memtable(requests),
+        candidates=ibis.memtable(pa.table(columns)),
+        catalogue=ibis.memtable(
+            catalogue_table(data.catalogue, features.attributes, features.texts)
+        ),
+        users=users_of(features, data.user_table, asked, keys),
+        others=others_of(features, data.others),
+        vectors=vectors,
+        remote=remote,
+    )

@@ -22,7 +22,7 @@ from shortlist.core.catalogue import Catalogue
 from shortlist.core.progress import Progress, stage
 from shortlist.index.lexical import Document, TantivyIndex
 from shortlist.index.lexical.completions import Completions, Phrase
-from shortlist.index.lexical.forward import ForwardWriter
+from shortlist.index.lexical.forward_writer import ForwardWriter
 from shortlist.index.lexical.milvus import MilvusIndex
 from shortlist.offline.data.training import TrainingData
 from shortlist.offline.search.documents import analyzer_of, search_fields, words_of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from shortlist.config.schema import Config, TextSection
 from shortlist.core.catalogue import Catalogue, Column
@@ -52,21 +53,16 @@ def words_of(
     catalogue: Catalogue, fields: dict[str, int], analyzer: Analyzer
 ) -> Iterator[dict[str, list[str]]]:
     """Of every item, in the order of rows: field → its terms in order."""
-    columns = {name: catalogue.columns[name] for name in fields}
-    known: dict[str, dict[str, list[str]]] = {name: {} for name in fields}
-    for row in range(len(catalogue)):
-        yield {name: _terms(column, row, analyzer, known[name]) for name, column in columns.items()}
+    of_fields = [_words_of(catalogue.columns[name], analyzer) for name in fields]
+    for words in zip(*of_fields, strict=True):
+        yield dict(zip(fields, words, strict=True))
 
 
-def _terms(column: Column, row: int, analyzer: Analyzer, known: dict[str, list[str]]) -> list[str]:
-    value = column.value(row)
-    if not value:
-        return []
+def _words_of(column: Column, analyzer: Analyzer) -> Iterator[list[str]]:
     if column.kind == "text":
-        return analyzer.terms(str(value))
-    terms: list[str] = []
-    for word in value if isinstance(value, list) else [str(value)]:
-        if word not in known:  # keywords come again
-            known[word] = analyzer.terms(word)
-        terms += known[word]
-    return terms
+        yield from map(analyzer.terms, column.texts())
+        return
+    terms = [analyzer.terms(word) for word in column.terms]  # keywords come again
+    offsets, codes = column.lists()
+    for start, stop in pairwise(offsets.tolist()):
+        yield [term for code in codes[start:stop].tolist() for term in terms[code]]

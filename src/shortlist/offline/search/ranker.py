@@ -130,14 +130,21 @@ def learn_search_ranker(
 
 def _asked(log: QueryLog, start: int | None) -> _Asked:
     """The searches of the window, in order of time, with all that was clicked of each."""
-    chosen: dict[tuple[int, int, int], list[int]] = {}
+    chosen: dict[tuple[int, int, int, str], list[int]] = {}
     columns = (log.query.tolist(), log.user.tolist(), log.time.tolist(), log.item.tolist())
-    for query, user, time, item in zip(*columns, strict=True):
+    for row, (query, user, time, item) in enumerate(zip(*columns, strict=True)):
         if start is None or time >= start:
-            chosen.setdefault((query, user, time), []).append(item)
+            chosen.setdefault((query, user, time, log.place_of(row)), []).append(item)
     requests = [
-        SearchRequest(log.texts[query], k=1, now=time if start is not None else 0, highlight=False)
-        for query, _, time in chosen
+        SearchRequest(
+            log.texts[query],
+            user=log.user_of(user),
+            k=1,
+            now=time if start is not None else 0,
+            highlight=False,
+            place=place,
+        )
+        for query, user, time, place in chosen
     ]
     return _Asked(requests, [np.array(items, np.int32) for items in chosen.values()])
 

@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from shortlist.config.schema import Config, KnowledgeSection
 from shortlist.core.catalogue import Catalogue
+from shortlist.core.errors import ConfigError
 from shortlist.core.progress import Progress
 from shortlist.offline.data.query_log import QueryLog
 from shortlist.offline.data.training import TrainingData
@@ -71,7 +72,6 @@ def learn_understanding(
             names=section.names,
             titles=_titles(data.catalogue, fields),
         )
-        graph.codes(section.relations)  # says now which relation is not there
         graph.save(folder / "graph")
         named = graph.entities.ids()
         parts.append("graph")
@@ -100,6 +100,7 @@ def check_files(config: Config, project: Path) -> None:
 
     Raises:
         DataError: a file that the configuration names cannot be read.
+        ConfigError: `data.knowledge.relations` names one that the triples do not have.
     """
     if config.data.knowledge is not None:
         _triples(config.data.knowledge, project)
@@ -111,13 +112,20 @@ def check_files(config: Config, project: Path) -> None:
 def _triples(section: KnowledgeSection, project: Path) -> pa.Table:
     import ibis  # here, for whoever builds without triples does without an engine
 
-    from shortlist.offline.data.knowledge import read_knowledge
+    from shortlist.offline.data.knowledge import read_knowledge, unknown_relations
 
     con = ibis.duckdb.connect()
     try:
-        return read_knowledge(con, section, project)
+        triples = read_knowledge(con, section, project)
     finally:
         con.disconnect()
+    for relation, near in unknown_relations(triples, section).items():
+        raise ConfigError(
+            f"data.knowledge.relations names {relation!r}, a relation that no triple of "
+            f"{section.path} has.",
+            remedy=near or "Take it out: there is no relation but those of names.",
+        )
+    return triples
 
 
 def _word_lists(config: Config, project: Path) -> dict[str, float]:

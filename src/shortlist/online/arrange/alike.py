@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.config.arrange import DiversitySection
-from shortlist.core.catalogue import Catalogue
+from shortlist.core.catalogue import Catalogue, Value
 from shortlist.core.errors import ConfigError, did_you_mean
-from shortlist.index.contract import Index
+from shortlist.features.contract import VectorsOf
 from shortlist.online.arrange.diversity import DPP, MMR, NEITHER, Likeness, with_angles
 from shortlist.online.arrange.fill import TAKEN, Slate
 from shortlist.online.arrange.lists import Lists
@@ -25,7 +25,7 @@ class Alike:
     Args:
         catalogue: the items.
         section: what is alike and how much it counts; None where diversity does not.
-        indexes: retriever → index over its item vectors.
+        vectors: retriever → its item vectors.
 
     Raises:
         ConfigError: the release has no such vectors or attribute.
@@ -35,28 +35,32 @@ class Alike:
         self,
         catalogue: Catalogue,
         section: DiversitySection | None,
-        indexes: Mapping[str, Index],
+        vectors: Mapping[str, VectorsOf],
     ) -> None:
         self._section = section
-        self._index: Index | None = None
+        self._vectors: VectorsOf | None = None
         self._lists = Lists.of(
             catalogue, section.attributes if section else (), "arrange.diversity.attributes"
         )
         if section is not None and section.vectors:
-            if section.vectors not in indexes:
+            if section.vectors not in vectors:
                 raise ConfigError(
                     f"the release has no item vectors of {section.vectors!r}.",
-                    remedy=did_you_mean(section.vectors, indexes) or "Name `attributes` instead.",
+                    remedy=did_you_mean(section.vectors, vectors) or "Name `attributes` instead.",
                     where="arrange.diversity.vectors",
                 )
-            self._index = indexes[section.vectors]
+            self._vectors = vectors[section.vectors]
+
+    def write(self, row: int, attributes: Mapping[str, Value]) -> None:
+        """Take an item over that was written since the release."""
+        self._lists.write(row, attributes)
 
     def of(self, slate: Slate) -> tuple[int, float, NDArray[np.int64], Likeness]:
         """What `fill` needs: the method, its strength, whom it looks at, how alike they are."""
-        offsets, codes = self._lists.offsets, self._lists.codes
+        values = self._lists.starts, self._lists.ends, self._lists.codes
         if self._section is None:
             rows = np.empty(0, np.int32)
-            return NEITHER, 0.0, _NOBODY, Likeness(_NO_VECTORS, rows, offsets, codes)
+            return NEITHER, 0.0, _NOBODY, Likeness(_NO_VECTORS, rows, *values)
         among = min(self._section.among, len(slate.rows))
         heads = np.arange(among)
         below = np.flatnonzero(slate.state[among:] == TAKEN)
@@ -64,7 +68,7 @@ class Alike:
             heads = np.concatenate([heads, below + among])
         rows = slate.rows[heads]
         vectors = _NO_VECTORS
-        if self._index is not None:
-            vectors = with_angles(self._index.vectors_of(rows))
+        if self._vectors is not None:
+            vectors = with_angles(self._vectors(rows))
         method = MMR if self._section.method == "mmr" else DPP
-        return method, self._section.strength, heads, Likeness(vectors, rows, offsets, codes)
+        return method, self._section.strength, heads, Likeness(vectors, rows, *values)

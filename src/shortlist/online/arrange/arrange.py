@@ -18,16 +18,18 @@ from shortlist.core.errors import ConfigError, did_you_mean
 from shortlist.core.order import best_first
 from shortlist.core.request import Candidates
 from shortlist.core.vocabulary import UNKNOWN
-from shortlist.index.contract import Index
+from shortlist.features.contract import VectorsOf
 from shortlist.online.arrange.alike import Alike
 from shortlist.online.arrange.blend import blend
 from shortlist.online.arrange.caps import caps_of, clear
 from shortlist.online.arrange.explore import explore
 from shortlist.online.arrange.fill import FREE, Slate, fill, pin
 from shortlist.online.arrange.freshness import Freshness
+from shortlist.online.arrange.lists import Lists
 from shortlist.online.arrange.relevance import boost, relevance_of
-from shortlist.online.arrange.rules import Pin, boosts_of, pins_of
+from shortlist.online.arrange.rules import Pin, boosts_of, boosts_over, pins_of, pins_over
 from shortlist.online.arrange.trail import Trail
+from shortlist.online.live import Live
 from shortlist.online.lots import lot_of
 from shortlist.online.query import Query
 
@@ -55,7 +57,7 @@ class Arrange:
     Args:
         catalogue: its items.
         section: the rules.
-        indexes: retriever → index over its item vectors.
+        vectors: retriever → its item vectors.
         retrievers: the names that `arrange.blend` may use.
         seed: of what is drawn by lot.
 
@@ -67,21 +69,33 @@ class Arrange:
         self,
         catalogue: Catalogue,
         section: ArrangeSection,
-        indexes: Mapping[str, Index],
+        vectors: Mapping[str, VectorsOf],
         retrievers: frozenset[str] = frozenset(),
         seed: int = 0,
     ) -> None:
         self._section, self._seed = section, seed
-        self._caps = caps_of(catalogue, section.max_per)
-        self._boosts = boosts_of(catalogue, section.boosts)
-        self._pins = pins_of(catalogue, section.pins)
-        self._alike = Alike(catalogue, section.diversity, indexes)
+        self._capped = Lists.of(catalogue, section.max_per, "arrange.max_per")
+        self._caps = caps_of(self._capped, section.max_per)
+        self._boosts = self._boosts_of_release = boosts_of(catalogue, section.boosts)
+        self._pins = self._pins_of_release = pins_of(catalogue, section.pins)
+        self._alike = Alike(catalogue, section.diversity, vectors)
         self._freshness = Freshness(catalogue, section.freshness)
         if section.blend is not None:
             _check_names(section.blend, retrievers)
         self._plain = section == ArrangeSection(seen=section.seen)
         if not self._plain:
             self._compile()
+
+    def follow(self, live: Live) -> None:
+        """Take the items over that were written at the last refresh; costs what they are."""
+        for row, body in live.changed.items():
+            self._capped.write(row, body.attributes)
+            self._alike.write(row, body.attributes)
+        section = self._section
+        self._caps = caps_of(self._capped, section.max_per)
+        self._boosts = boosts_over(self._boosts_of_release, section.boosts, live)
+        self._pins = pins_over(self._pins_of_release, section.pins, live)
+        self._freshness.follow(live)
 
     def bring(
         self, query: Query, candidates: Candidates, fused: NDArray[np.float32]

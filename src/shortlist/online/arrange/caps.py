@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.core.catalogue import Catalogue
 from shortlist.core.jit import kernel
 from shortlist.online.arrange.lists import Lists
 
@@ -19,34 +18,32 @@ class Caps(NamedTuple):
     An item of several values counts for each of them; a row past the arrays has no values.
 
     Attributes:
-        offsets: `int64[items + 1]`, or `int64[1]` without caps.
+        starts, ends: `int64[items]`, where an item's values are; empty without caps.
         codes: `int32[m]`, the values of each item.
         limits: `int32[values]`.
         counts: `int32[values]`, of the list that is being made; zeros between lists.
     """
 
-    offsets: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
     codes: NDArray[np.int32]
     limits: NDArray[np.int32]
     counts: NDArray[np.int32]
 
 
-def caps_of(catalogue: Catalogue, max_per: Mapping[str, int]) -> Caps:
-    """The caps of `arrange.max_per`.
-
-    Raises:
-        ConfigError: the release has no such attribute, or it is not one of keywords.
-    """
-    lists = Lists.of(catalogue, max_per, "arrange.max_per")
-    limits = np.repeat(np.array([*max_per.values()], np.int32), lists.sizes)
-    return Caps(lists.offsets, lists.codes, limits, np.zeros(len(limits), np.int32))
+def caps_of(lists: Lists, max_per: Mapping[str, int]) -> Caps:
+    """The caps of `arrange.max_per`, over the values that items have of its attributes."""
+    most = np.array([*max_per.values()], np.int32)
+    limits = np.concatenate([np.repeat(most, lists.sizes), most[np.array(lists.later, np.int64)]])
+    counts = np.zeros(len(limits), np.int32)
+    return Caps(lists.starts, lists.ends, lists.codes, limits, counts)
 
 
 @kernel
 def fits(caps: Caps, row: int) -> bool:
     """Whether the list that is being made may have another item, this one."""
-    if row < len(caps.offsets) - 1:
-        for j in range(caps.offsets[row], caps.offsets[row + 1]):
+    if row < len(caps.starts):
+        for j in range(caps.starts[row], caps.ends[row]):
             if caps.counts[caps.codes[j]] >= caps.limits[caps.codes[j]]:
                 return False
     return True
@@ -55,8 +52,8 @@ def fits(caps: Caps, row: int) -> bool:
 @kernel
 def take(caps: Caps, row: int) -> None:
     """Count an item."""
-    if row < len(caps.offsets) - 1:
-        for j in range(caps.offsets[row], caps.offsets[row + 1]):
+    if row < len(caps.starts):
+        for j in range(caps.starts[row], caps.ends[row]):
             caps.counts[caps.codes[j]] += 1
 
 
@@ -64,6 +61,6 @@ def take(caps: Caps, row: int) -> None:
 def clear(caps: Caps, rows: NDArray[np.int32]) -> None:
     """Forget items that were counted."""
     for row in rows:
-        if row < len(caps.offsets) - 1:
-            for j in range(caps.offsets[row], caps.offsets[row + 1]):
+        if row < len(caps.starts):
+            for j in range(caps.starts[row], caps.ends[row]):
                 caps.counts[caps.codes[j]] = 0

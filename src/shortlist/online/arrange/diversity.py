@@ -34,13 +34,14 @@ class Likeness(NamedTuple):
         vectors: `float32[h, d]`, whose dot products are similarities; `float32[0, 0]` where
             values say so.
         rows: `int32[h]` catalogue rows.
-        offsets: `int64[items + 1]`.
+        starts, ends: `int64[items]`, where an item's values are.
         codes: `int32[m]`, the values of each item.
     """
 
     vectors: NDArray[np.float32]
     rows: NDArray[np.int32]
-    offsets: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
     codes: NDArray[np.int32]
 
 
@@ -82,17 +83,16 @@ def similarities(
 
 @kernel
 def _in_common(likeness: Likeness, one: int, other: int) -> float:
-    offsets, codes = likeness.offsets, likeness.codes
-    known = len(offsets) - 1
-    if one >= known or other >= known:
+    starts, ends, codes = likeness.starts, likeness.ends, likeness.codes
+    if one >= len(starts) or other >= len(starts):
         return 0.0
     common = 0
-    for i in range(offsets[one], offsets[one + 1]):
-        for j in range(offsets[other], offsets[other + 1]):
+    for i in range(starts[one], ends[one]):
+        for j in range(starts[other], ends[other]):
             if codes[i] == codes[j]:
                 common += 1
                 break
-    total = offsets[one + 1] - offsets[one] + offsets[other + 1] - offsets[other] - common
+    total = ends[one] - starts[one] + ends[other] - starts[other] - common
     return float(common) / float(total) if total else 0.0
 
 

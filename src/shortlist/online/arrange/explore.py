@@ -130,16 +130,16 @@ def _may(
     places: int,
 ) -> bool:
     """Whether the caps hold whatever is drawn, if an item is dealt to a place."""
-    if row >= len(caps.offsets) - 1:
+    if row >= len(caps.starts):
         return True
-    for j in range(caps.offsets[row], caps.offsets[row + 1]):
+    for j in range(caps.starts[row], caps.ends[row]):
         code = caps.codes[j]
         holding = np.zeros(places, np.bool_)
         holding[place] = True
         for i in range(len(dealt)):
             other = slate.rows[dealt[i]]
-            if not holding[to[i]] and other < len(caps.offsets) - 1:
-                for m in range(caps.offsets[other], caps.offsets[other + 1]):
+            if not holding[to[i]] and other < len(caps.starts):
+                for m in range(caps.starts[other], caps.ends[other]):
                     if caps.codes[m] == code:
                         holding[to[i]] = True
         if caps.counts[code] + holding.sum() > caps.limits[code]:

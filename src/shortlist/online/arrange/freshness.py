@@ -10,9 +10,13 @@ from shortlist.core.bitmap import Bitmap, held
 from shortlist.core.catalogue import NO_TIME, Catalogue
 from shortlist.core.errors import ConfigError, RequestError
 from shortlist.core.jit import kernel
+from shortlist.core.parser import parse
 from shortlist.core.times import parse_span
 from shortlist.online.arrange.fill import Slate
 from shortlist.online.arrange.rules import bitmap_of
+from shortlist.online.live import Live
+
+_ROOM = 1_024
 
 
 class Freshness:
@@ -29,12 +33,14 @@ class Freshness:
     def __init__(self, catalogue: Catalogue, section: FreshnessSection | None) -> None:
         self._section = section
         self._times: NDArray[np.int64] | None = None
-        self._where: Bitmap = np.empty(0, np.uint8)
+        self._known: Bitmap = np.empty(0, np.uint8)
+        self._where: Bitmap = self._known
         self._span = 0
         if section is None:
             return
         if not section.attribute:
-            self._where = bitmap_of(catalogue, section.where, "arrange.freshness.where")
+            self._known = bitmap_of(catalogue, section.where, "arrange.freshness.where")
+            self._where = self._known
             return
         key = "arrange.freshness.attribute"
         try:
@@ -48,6 +54,20 @@ class Freshness:
                 where=key,
             )
         self._times, self._span = np.array(column.arrays["values"]), parse_span(section.newer)
+
+    def follow(self, live: Live) -> None:
+        """Take the items over that were written at the last refresh."""
+        if self._section is None:
+            return
+        if self._times is None:
+            self._where = live.matching(self._known, parse(self._section.where))
+            return
+        if live.size > len(self._times):
+            more = np.full(live.size - len(self._times) + _ROOM, NO_TIME, np.int64)
+            self._times = np.concatenate([self._times, more])
+        for row, body in live.changed.items():
+            value = body.attributes.get(self._section.attribute)
+            self._times[row] = value if isinstance(value, int) else NO_TIME
 
     def of(self, slate: Slate, now: int) -> tuple[NDArray[np.bool_], int, int]:
         """What `fill` needs: which candidates are new, the quota, and of how many places."""

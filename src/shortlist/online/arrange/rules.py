@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -17,6 +17,7 @@ from shortlist.core.expression import matches
 from shortlist.core.parser import parse
 from shortlist.core.times import parse_instant
 from shortlist.core.vocabulary import UNKNOWN
+from shortlist.online.live import Live
 
 _NEVER = np.iinfo(np.int64).max
 _NONE: Bitmap = np.empty(0, np.uint8)
@@ -64,6 +65,7 @@ class Pin:
     """A pin.
 
     Attributes:
+        number: which of the rules it is.
         name: what `explain` calls it.
         window: when it holds.
         position: the place.
@@ -71,6 +73,7 @@ class Pin:
         where: bitmap of the items that may come; empty for a pin by id.
     """
 
+    number: int
     name: str
     window: Window
     position: int
@@ -112,8 +115,7 @@ def pins_of(catalogue: Catalogue, rules: Sequence[PinRule]) -> list[Pin]:
                 continue
         else:
             where = bitmap_of(catalogue, rule.where, f"arrange.pins[{number}].where")
-        name = rule.name or f"pins[{number}]"
-        pins.append(Pin(name, Window.of(rule), rule.position, row, where))
+        pins.append(_pin(number, rule, row, where))
     return pins
 
 
@@ -134,3 +136,43 @@ def bitmap_of(catalogue: Catalogue, where: str, key: str) -> Bitmap:
         return pack(matches(parse(where), catalogue))
     except RequestError as error:
         raise ConfigError(error.problem, remedy=error.remedy, where=key) from None
+
+
+def boosts_over(boosts: Sequence[Boost], rules: Sequence[BoostRule], live: Live) -> list[Boost]:
+    """Boosts of a release with what was written since.
+
+    Args:
+        boosts: what `boosts_of` gave.
+        rules: the same rules.
+        live: what was written.
+    """
+    return [
+        replace(boost, where=live.matching(boost.where, parse(rule.where)))
+        for boost, rule in zip(boosts, rules, strict=True)
+    ]
+
+
+def pins_over(pins: Sequence[Pin], rules: Sequence[PinRule], live: Live) -> list[Pin]:
+    """Pins of a release with what was written since, those of new items among them.
+
+    Args:
+        pins: what `pins_of` gave.
+        rules: the same rules.
+        live: what was written.
+    """
+    known = {pin.number: pin for pin in pins}
+    out = []
+    for number, rule in enumerate(rules):
+        pin = known.get(number)
+        if rule.item:
+            row = int(live.catalogue.vocabulary.rows([rule.item])[0])
+            if row != UNKNOWN:
+                out.append(pin or _pin(number, rule, row, _NONE))
+        elif pin is not None:
+            out.append(replace(pin, where=live.matching(pin.where, parse(rule.where))))
+    return out
+
+
+def _pin(number: int, rule: PinRule, row: int, where: Bitmap) -> Pin:
+    name = rule.name or f"pins[{number}]"
+    return Pin(number, name, Window.of(rule), rule.position, row, where)

@@ -87,6 +87,8 @@ class Live:
         """Grows with every change."""
         self.rows: NDArray[np.int32] = np.empty(0, np.int32)
         """The row of every item that was written, in the order of first writes."""
+        self.changed: Mapping[int, ItemBody] = {}
+        """Row → the item, of what the last refresh took over."""
         self.vectors = {
             name: LiveVectors(encoder.encoder.dim, self.items) for name, encoder in encoders.items()
         }
@@ -127,6 +129,7 @@ class Live:
         for item in changed:
             self._place(item)
         self._sequence = changed[-1].sequence
+        self.changed = {self._row_of[self._places[item.id]]: item.body for item in changed}
         self._encode(changed)
         self.rows = np.array(self._row_of, np.int32)
         self._flags = _Flags(

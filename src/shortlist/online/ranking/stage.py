@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.config.feast import FeastSection
 from shortlist.core.catalogue import Catalogue
 from shortlist.core.request import Candidates
-from shortlist.features.contract import View
+from shortlist.core.vocabulary import UNKNOWN
+from shortlist.features.contract import VectorsOf, View
 from shortlist.features.counters import Counter, Log
+from shortlist.features.remote import Feast
 from shortlist.features.skew import ROWS, FeatureLog, Logged
 from shortlist.features.statistics import floor_hour
+from shortlist.index.contract import Index
 from shortlist.online.live import Live
+from shortlist.online.live.vectors import LiveVectors
 from shortlist.online.query import Query
 from shortlist.online.snapshot import Snapshot
 from shortlist.release.ranking.batch import Batch, user_keys
 from shortlist.release.ranking.scorers import largest, scorer_of
-from shortlist.stores.contract import HistoryReader
+from shortlist.stores.contract import Events, HistoryReader
 
 TERMS = 10
 """How many contributions an explanation names."""
@@ -52,10 +59,24 @@ class Ranking:
         self._score = scorer_of(ranker.model) if ranker else None
         self._calibration = ranker.calibration if ranker else None
         self._counters = {
-            feature.name: Counter(feature, snapshot.series[feature.name], snapshot.catalogue)
+            feature.name: Counter(
+                feature, snapshot.series[feature.name], snapshot.catalogue, snapshot.users
+            )
             for feature in snapshot.features.counted
         }
+        self._vectors = {
+            name: vectors
+            for name, vectors in item_vectors(snapshot, live).items()
+            if name in snapshot.features.vectors
+        }
+        features = snapshot.features
+        self._asks_users = bool(features.user_attributes or features.user_texts)
+        self._feast = None
+        section = snapshot.manifest.config.get("feast")
+        if features.remote and section:
+            self._feast = Feast(features.remote, msgspec.convert(section, FeastSection))
         self._heard = ""
+        self._noted = ""
         self._hour: int | None = None
         self._items: dict[str, NDArray[np.float32]] = {}
         self._room = 0
@@ -146,6 +167,8 @@ class Ranking:
         """The features of all candidates, `float32[features, total]`."""
         features = self._snapshot.features
         self._listen()
+        users = self._user_rows(queries)
+        remote = self._remote(queries, candidates)
         matrix = np.empty((len(features), int(bounds[-1])), np.float32)
         for i, (query, found) in enumerate(zip(queries, candidates, strict=True)):
             view = View(
@@ -160,9 +183,43 @@ class Ranking:
                 items=self._item_columns(query.now),
                 history_kinds=query.history_kinds,
                 counters=self._counters,
+                users=self._snapshot.users,
+                user_row=users[i],
+                vectors=self._vectors,
+                remote=remote[i],
             )
             features.online(view, matrix[:, bounds[i] : bounds[i + 1]])
         return matrix
+
+    def _user_rows(self, queries: Sequence[Query]) -> list[int]:
+        """Where the users of queries are in the release's table of users."""
+        if self._snapshot.users is None or not self._asks_users:
+            return [UNKNOWN] * len(queries)
+        rows: list[int] = self._snapshot.users.rows([q.request.user for q in queries]).tolist()
+        return rows
+
+    def _remote(
+        self, queries: Sequence[Query], candidates: Sequence[Candidates]
+    ) -> list[Mapping[str, NDArray[np.float32]]]:
+        """What Feast says for each query, asked once for all; nothing for those of an instant that
+        the request names, as which the online store cannot be read."""
+        told: list[dict[str, NDArray[np.float32]]] = [{} for _ in queries]
+        live = [i for i, query in enumerate(queries) if not query.request.now]
+        if self._feast is None or not live:
+            return [*told]
+        of_users = self._feast.users([queries[i].request.user for i in live])
+        rows = np.concatenate([candidates[i].rows for i in live])
+        ids = self._catalogue.vocabulary.ids(rows) if self._feast.asks_items else []
+        of_items = self._feast.items(ids)
+        start = 0
+        for place, i in enumerate(live):
+            n = len(candidates[i].rows)
+            for name, values in of_users.items():
+                told[i][name] = np.full(n, values[place])
+            for name, values in of_items.items():
+                told[i][name] = values[start : start + n]
+            start += n
+        return [*told]
 
     def _write(self, log: FeatureLog, queries: Sequence[Query], batch: Batch) -> None:
         """Log the features of some requests."""
@@ -178,10 +235,17 @@ class Ranking:
         if not self._counters:
             return
         events, self._heard = self._history.posted(self._heard)
+        self._count(events, list(self._counters.values()))
+        beyond = [self._counters[one.name] for one in self._snapshot.features.counted if one.beyond]
+        if beyond:
+            events, self._noted = self._history.noted(self._noted)
+            self._count(events, beyond)
+
+    def _count(self, events: Events, counters: Sequence[Counter]) -> None:
         if len(events):
             rows = self._snapshot.catalogue.vocabulary.rows_of_keys(_plain(events["item"]))
             log = Log(rows, *(_plain(events[name]) for name in ("user", "time", "kind")))
-            for counter in self._counters.values():
+            for counter in counters:
                 counter.add(log)
 
     def _item_columns(self, instant: int) -> dict[str, NDArray[np.float32]]:
@@ -197,6 +261,19 @@ class Ranking:
                 self._items = live.item_columns(self._items, statistics, instant, keys, times)
             self._room = len(next(iter(self._items.values())))
         return self._items
+
+
+def item_vectors(snapshot: Snapshot, live: Live | None) -> dict[str, VectorsOf]:
+    """Retriever → its item vectors, those of items written since among them."""
+    made: dict[str, VectorsOf] = {}
+    for name, index in snapshot.indexes.items():
+        newer = live.vectors.get(name) if live is not None else None
+        made[name] = index.vectors_of if newer is None else partial(_over, index, newer)
+    return made
+
+
+def _over(index: Index, newer: LiveVectors, rows: NDArray[np.int32]) -> NDArray[np.float32]:
+    return newer.over(rows, index.vectors_of(rows))
 
 
 def _plain(column: NDArray[Any]) -> NDArray[Any]:

@@ -9,6 +9,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from shortlist.core.errors import ReleaseError
+from shortlist.core.shared import Shared
 from shortlist.index.contract import Index
 from shortlist.online.query import Query
 from shortlist.online.retrieval.nearest import NearestSource
@@ -62,17 +63,26 @@ class EncodedSource(NearestSource):
         return query.history_times[::-1]
 
 
+_SESSIONS: Shared[onnxruntime.InferenceSession] = Shared()
+
+
 def open_session(encoder: Encoder) -> onnxruntime.InferenceSession:
-    """A session of one thread: requests of one worker are answered one batch at a time."""
+    """A session of one thread: requests of one worker are answered one batch at a time.
+
+    Whoever opens the same model gets the same session, which may run in several threads at once.
+    """
+    model = encoder.model.tobytes()
+    return _SESSIONS.get(model, lambda: _open(model))
+
+
+def _open(model: bytes) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(
-            encoder.model.tobytes(), options, providers=["CPUExecutionProvider"]
-        )
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except (
         onnxruntime.capi.onnxruntime_pybind11_state.Fail,
         onnxruntime.capi.onnxruntime_pybind11_state.InvalidArgument,

@@ -13,7 +13,8 @@ def near(found: Found, k: int, allow: Bitmap, banned: NDArray[np.int32]) -> Foun
     """At most k of what a walk found that are allowed and not banned, best first."""
     rows, scores = found
     kept = held(allow, rows)
-    kept &= ~np.isin(rows, banned)
+    if len(banned):
+        kept &= ~np.isin(rows, banned)
     rows, scores = rows[kept], scores[kept]
     order = np.lexsort((rows, -scores))[:k]
     return rows[order], scores[order]

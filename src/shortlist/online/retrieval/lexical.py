@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from shortlist.core.bitmap import Bitmap, clear_rows, count, held, rows_of
 from shortlist.index.lexical import LexicalIndex, Wanted
+from shortlist.index.lexical.forward import Forward
 from shortlist.online.live.words import LiveWords
 from shortlist.online.retrieval.contract import NOTHING, Found
 
@@ -21,14 +22,17 @@ class LexicalSource:
 
     Args:
         index: the index.
-        items: rows of the release.
+        forward: the words of the release's items, asked in the index's place where a filter leaves
+            items out: the index would rank what it must not find.
         live: the words of items written since.
     """
 
     name = "lexical"
 
-    def __init__(self, index: LexicalIndex, items: int, live: LiveWords | None = None) -> None:
-        self._index, self._items, self._live = index, items, live
+    def __init__(
+        self, index: LexicalIndex, forward: Forward, live: LiveWords | None = None
+    ) -> None:
+        self._index, self._forward, self._live = index, forward, live
 
     def search(
         self, wanted: Wanted, k: int, allow: Bitmap, banned: NDArray[np.int32], *, filtered: bool
@@ -52,9 +56,11 @@ class LexicalSource:
         if len(banned):
             allow = allow.copy()
             clear_rows(allow, banned)
+        if filtered and not (wanted.phrases or wanted.prefix):
+            return self._forward.best(wanted.terms, k, allow)
         only = None
         if filtered and count(allow) <= NARROW:
-            only = rows_of(allow, self._items).astype(np.uint64)
+            only = rows_of(allow, len(self._forward)).astype(np.uint64)
         ask = k
         while True:
             keys, scores = self._index.search(wanted, ask, only=only)

@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.core.jit import kernel
 from shortlist.online.retrieval.contract import Found
-from shortlist.online.search.measure import LIKES, POPULARITY, Measure
+from shortlist.online.search.measure import LIKES, PLACE, POPULARITY, Measure
 
 WEIGHTS = {
     "lexical": 1.0,
@@ -23,6 +24,7 @@ WEIGHTS = {
     "exact": 0.5,
     "popularity": 0.05,
     "affinity": 0.05,
+    "place": 0.2,
 }
 CONSTANT = 60
 """Of reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009)."""
@@ -50,19 +52,39 @@ def weighted(
     total = total + weigh["knowledge"] * line["knowledge"]
     total = total + weigh["exact"] * line["exact"]
     total = total + weigh["popularity"] * line[POPULARITY]
-    return np.asarray(total + weigh["affinity"] * line[LIKES], np.float32)
+    total = total + weigh["affinity"] * line[LIKES]
+    return np.asarray(total + weigh["place"] * line[PLACE], np.float32)
 
 
 def reciprocal(
-    rows: NDArray[np.int32], found: Sequence[Found], weights: Sequence[float]
-) -> NDArray[np.float32]:
-    """Weighted reciprocal rank fusion of ranked lists, `float32[n]`, for `rows`."""
-    place = {row: i for i, row in enumerate(rows.tolist())}
+    found: Sequence[Found], weights: Sequence[float]
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Weighted reciprocal rank fusion of ranked lists.
+
+    Returns:
+        Every row once, ascending, `int32[n]`, and its score, `float32[n]`.
+    """
+    rows = np.concatenate([rows for rows, _ in found])
+    gains = [
+        (weight / np.arange(CONSTANT + 1, CONSTANT + 1 + len(ranked))).astype(np.float32)
+        for (ranked, _), weight in zip(found, weights, strict=True)
+    ]
+    return _summed(rows, np.concatenate(gains))
+
+
+@kernel
+def _summed(
+    rows: NDArray[np.int32], gains: NDArray[np.float32]
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    out = np.empty(len(rows), np.int32)
     total = np.zeros(len(rows), np.float32)
-    for (ranked, _), weight in zip(found, weights, strict=True):
-        for rank, row in enumerate(ranked.tolist()):
-            total[place[row]] += weight / (CONSTANT + rank + 1)
-    return total
+    n = 0
+    for i in np.argsort(rows, kind="mergesort"):  # stable: sums do not hang on the sort
+        if n == 0 or out[n - 1] != rows[i]:
+            out[n] = rows[i]
+            n += 1
+        total[n - 1] += gains[i]
+    return out[:n].copy(), total[:n].copy()
 
 
 def _by_best(scores: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -11,12 +11,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.core.catalogue import Catalogue
 from shortlist.core.jit import kernel
 from shortlist.features import FeatureSet, default_features, floor_hour
 from shortlist.features.contract import View
 from shortlist.index.contract import Index
 from shortlist.online.live import Live
 from shortlist.online.retrieval.contract import Found
+from shortlist.online.search.context import nearness, taken_now
 from shortlist.online.search.parts import SearchParts
 from shortlist.online.search.reading import Reading
 from shortlist.online.search.ways import VectorWay
@@ -27,6 +29,8 @@ SEEDS = 30
 """So many of a user's newest items say what the user likes."""
 LIKES = "likeness"
 POPULARITY = "popularity"
+TAKEN_NOW = "taken_now"
+PLACE = "place"
 
 
 class Measure:
@@ -38,6 +42,7 @@ class Measure:
         vectors: the ways by meaning.
         history: asked, once an hour, for the events that were posted since the release.
         category, price: as in `features.default_features`.
+        place: the attribute that says where items are; empty for none.
         live: items written since the release, which may be among the candidates.
     """
 
@@ -49,20 +54,24 @@ class Measure:
         history: HistoryReader,
         category: str,
         price: str,
+        place: str = "",
         live: Live | None = None,
     ) -> None:
         self._live = live
         self._snapshot, self._parts, self._vectors = snapshot, parts, vectors
-        self._history = history
+        self._history, self._place = history, place
         self.ways = ("lexical", *(way.name for way in vectors), "knowledge")
         kinds = {name: column.kind for name, column in snapshot.catalogue.columns.items()}
         self._features: FeatureSet = default_features(category, price, kinds, self.ways)
         self._tastes = self._taste_index()
         self._hour: int | None = None
         self._items: dict[str, NDArray[np.float32]] = {}
-        self._popular = np.empty(0, np.float32)
+        self._popular = self._taken_now = np.empty(0, np.float32)
         own = [*parts.forward.names, *(f"similarity:{way.name}" for way in vectors)]
-        self.names = (*own, "knowledge", LIKES, POPULARITY, *self._features.names)
+        self.names = (
+            *(*own, "knowledge", LIKES, POPULARITY, TAKEN_NOW, PLACE),
+            *self._features.names,
+        )
 
     def __call__(
         self,
@@ -73,6 +82,7 @@ class Measure:
         vectors: Sequence[NDArray[np.float32]],
         history: tuple[NDArray[np.int32], NDArray[np.int64]],
         now: int,
+        place: str = "",
     ) -> NDArray[np.float32]:
         """The numbers of one search's candidates.
 
@@ -84,6 +94,7 @@ class Measure:
             vectors: of each way by meaning, the query's vector.
             history: rows and times of the user's newest interactions, oldest first.
             now: the instant, microseconds.
+            place: where it is asked from; empty for unknown.
 
         Returns:
             `float32[len(names), n]`, finite.
@@ -99,6 +110,9 @@ class Measure:
         out[at + 1] = self._likeness(history[0], rows)
         items = self._item_columns(now)
         out[at + 2] = self._popular[rows]
+        known = rows < len(self._taken_now)  # an item written since was taken by nobody
+        out[at + 3, known] = self._taken_now[rows[known]]
+        out[at + 4] = nearness(self._catalogue, self._place, place, rows)
         scores = np.zeros((len(self.ways), len(rows)), np.float32)
         ranks = np.zeros_like(scores)
         for line, (found_rows, found_scores) in enumerate(found):
@@ -113,11 +127,16 @@ class Measure:
             scores=dict(zip(self.ways, scores, strict=True)),
             ranks=dict(zip(self.ways, ranks, strict=True)),
             fused=fused,
-            catalogue=self._snapshot.catalogue if self._live is None else self._live.catalogue,
+            catalogue=self._catalogue,
             items=items,
         )
-        self._features.online(view, out[at + 3 :])
+        self._features.online(view, out[at + 5 :])
         return out
+
+    @property
+    def _catalogue(self) -> Catalogue:
+        """The release's items and those written since."""
+        return self._snapshot.catalogue if self._live is None else self._live.catalogue
 
     def _words(self, reading: Reading, rows: NDArray[np.int32]) -> NDArray[np.float32]:
         """What `Forward.measure` says of rows, whether the release has them or not."""
@@ -154,6 +173,7 @@ class Measure:
             self._items, self._hour = statistics.at(instant, (rows, times)), hour
             if live is not None:
                 self._items = live.item_columns(self._items, statistics, instant, keys, times)
+            self._taken_now = taken_now(statistics, instant, rows, times)
             counts = np.log1p(self._items["item_count"])
             self._popular = (counts / max(float(counts.max(initial=0)), 1e-9)).astype(np.float32)
         return self._items

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.config.schema import Config
-from shortlist.core.bitmap import Bitmap
+from shortlist.core.bitmap import Bitmap, clear_rows, rows_of, set_rows
 from shortlist.core.catalogue import Catalogue
 from shortlist.core.errors import ReleaseError, RequestError
 from shortlist.core.order import best_first
@@ -37,7 +37,7 @@ from shortlist.stores.contract import AvailabilityStore, HistoryReader
 DEFAULT = "weighted"
 """The name of the default fusion's score among what a ranker may know."""
 COUNTED = 10_000
-"""At most so many matches are counted by facets."""
+"""At most so many matches of a query with quoted or unfinished words are counted by facets."""
 
 
 @dataclass(slots=True)
@@ -81,11 +81,11 @@ class SearchPipeline:
             snapshot.catalogue, availability, config.serve.filter_cache << 20, live
         )
         words = live.words if live is not None else None
-        self._lexical = LexicalSource(parts.index, len(snapshot.catalogue), words)
+        self._lexical = LexicalSource(parts.index, parts.forward, words)
         self._vectors = vector_ways(snapshot, live)
         items = config.data.items
-        category, price = (items.category, items.price) if items else ("", "")
-        self.measure = Measure(snapshot, parts, self._vectors, history, category, price, live)
+        named = (items.category, items.price, items.place) if items else ("", "", "")
+        self.measure = Measure(snapshot, parts, self._vectors, history, *named, live)
         self.names = (*self.measure.names, DEFAULT)
         self._check_ranker()
         self._lock = Lock()
@@ -209,8 +209,7 @@ class SearchPipeline:
 
     def _merge(self, found: Sequence[Found]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Every row once, by weighted reciprocal rank fusion, best first; and those scores."""
-        rows = np.unique(np.concatenate([rows for rows, _ in found])).astype(np.int32)
-        fused = reciprocal(rows, found, self._weights())
+        rows, fused = reciprocal(found, self._weights())
         order = best_first(fused)
         return rows[order], fused[order]
 
@@ -224,7 +223,14 @@ class SearchPipeline:
     ) -> NDArray[np.float32]:
         """What is known of each candidate, `float32[len(names), n]`; the default score last."""
         values = self.measure(
-            search.reading, rows, found, fused, vectors, search.history, search.now
+            search.reading,
+            rows,
+            found,
+            fused,
+            vectors,
+            search.history,
+            search.now,
+            search.request.place,
         )
         ways = [way.name for way in self._vectors]
         score = weighted(self.measure, values, ways, self._config.search.weights)
@@ -287,11 +293,29 @@ class SearchPipeline:
     def _facets(self, search: _Search, rows: NDArray[np.int32]) -> dict[str, dict[str, int]]:
         if not search.request.facets:
             return {}
-        matching, _ = self._lexical.search(
-            search.reading.wanted, COUNTED, search.allow, search.banned, filtered=search.filtered
-        )
-        counted = np.union1d(rows, matching)
-        return facet_counts(self._catalogue, search.request.facets, counted)
+        counted = self._matching(search)
+        set_rows(counted, rows)
+        facets = search.request.facets
+        return facet_counts(self._catalogue, facets, rows_of(counted, len(self._catalogue)))
+
+    def _matching(self, search: _Search) -> Bitmap:
+        """The items that may be found and hold a word of the query, all of them."""
+        reading, allow = search.reading, search.allow
+        if reading.phrases or reading.prefix:  # what the index alone can tell
+            found = self._lexical.search(
+                reading.wanted, COUNTED, allow, search.banned, filtered=search.filtered
+            )
+            matching = np.zeros_like(allow)
+            set_rows(matching, found[0])
+            return matching
+        words = self._live.words if self._live is not None else None
+        matching = self.parts.forward.holding(reading.terms, allow)
+        if words is not None and len(words):
+            clear_rows(matching, words.replaced)
+            found = words.join(NOTHING, reading.wanted, len(words), allow, search.banned)
+            set_rows(matching, found[0])
+        clear_rows(matching, search.banned)
+        return matching
 
     def _explain(
         self,

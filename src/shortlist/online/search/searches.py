@@ -32,6 +32,7 @@ class Searches:
         unfinished: bool = False,
         highlight: bool = True,
         explain: bool = False,
+        place: str = "",
     ) -> SearchAnswer: ...
 
     @overload
@@ -49,6 +50,7 @@ class Searches:
         unfinished: bool = False,
         highlight: bool = True,
         explain: bool = False,
+        place: str = "",
     ) -> list[SearchAnswer]: ...
 
     def search(
@@ -65,6 +67,7 @@ class Searches:
         unfinished: bool = False,
         highlight: bool = True,
         explain: bool = False,
+        place: str = "",
     ) -> SearchAnswer | list[SearchAnswer]:
         """What a query finds, or each of several queries.
 
@@ -81,6 +84,7 @@ class Searches:
             unfinished: whether the last word is still being typed.
             highlight: whether to tell where in its texts each item matches.
             explain: whether to tell how each item was found and what it scores by.
+            place: where it is asked from, as `data.items.place` calls places; empty for unknown.
 
         Raises:
             RequestError: a query is empty or too long, another argument is malformed, or the
@@ -101,6 +105,7 @@ class Searches:
                     unfinished=unfinished,
                     highlight=highlight,
                     explain=explain,
+                    place=place,
                 )
                 for one in queries
             ]

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from shortlist.core.catalogue import Catalogue
 from shortlist.core.errors import RequestError
-from shortlist.text.analyzer import Analyzer, Token
+from shortlist.core.jit import kernel
+from shortlist.text.analyzer import Analyzer
 
 PIECE = 200
 """Characters of a highlighted piece of text, about."""
@@ -34,19 +35,18 @@ def highlight(text: str, terms: frozenset[str], analyzer: Analyzer) -> str:
     begins, ends = _neighbourhood(text[:LOOKED_AT], terms)
     before, after = begins > 0, ends < len(text)
     text = text[begins:ends]
-    hits = [token for token in analyzer.tokens(text) if not terms.isdisjoint(token.terms)]
+    hits = analyzer.matches(text, terms)
     if not hits:
         return ""
     first, last = _window(hits)
-    start = _edge(text, max(hits[first].start - PIECE // 4, 0), back=True)
-    stop = _edge(text, min(max(hits[last].end, start + PIECE), len(text)), back=False)
+    start = _edge(text, max(hits[first][0] - PIECE // 4, 0), back=True)
+    stop = _edge(text, min(max(hits[last][1], start + PIECE), len(text)), back=False)
     parts, at = ["…" if start or before else ""], start
-    for token in hits[first:]:
-        if token.end > stop:
+    for begin, end in hits[first:]:
+        if end > stop:
             break
-        parts += [escape(text[at : token.start]), "<em>", escape(text[token.start : token.end])]
-        parts.append("</em>")
-        at = token.end
+        parts += [escape(text[at:begin]), "<em>", escape(text[begin:end]), "</em>"]
+        at = end
     return "".join([*parts, escape(text[at:stop]), "…" if stop < len(text) or after else ""])
 
 
@@ -63,11 +63,11 @@ def _neighbourhood(text: str, terms: frozenset[str]) -> tuple[int, int]:
     return start, min(start + REACH, len(text))
 
 
-def _window(hits: Sequence[Token]) -> tuple[int, int]:
+def _window(hits: Sequence[tuple[int, int]]) -> tuple[int, int]:
     """The first and last of the most hits within a piece; the earliest such."""
     best, first = (0, 0), 0
-    for last, token in enumerate(hits):
-        while token.end - hits[first].start > PIECE:
+    for last, (_, end) in enumerate(hits):
+        while end - hits[first][0] > PIECE:
             first += 1
         if last - first > best[1] - best[0]:
             best = (first, last)
@@ -110,12 +110,34 @@ def check_facets(catalogue: Catalogue, names: Sequence[str]) -> None:
 
 def _counts(catalogue: Catalogue, name: str, rows: NDArray[np.int32]) -> dict[str, int]:
     column = catalogue.column(name, field="facets")
+    codes = column.arrays["codes"]
+    counted = np.zeros(len(column.terms), np.int64)
     if column.kind == "keyword":
-        codes = column.arrays["codes"][rows]
+        _count(codes, rows, counted)
     else:
-        offsets, values = column.lists()
-        parts = [values[offsets[row] : offsets[row + 1]] for row in rows.tolist()]
-        codes = np.concatenate([*parts, np.empty(0, np.int32)]).astype(np.int64)
-    counted = np.bincount(codes[codes >= 0], minlength=len(column.terms))
-    told = [(column.terms[code], int(counted[code])) for code in np.flatnonzero(counted)]
+        _count_lists(column.arrays["offsets"], codes, rows, counted)
+    there = np.flatnonzero(counted)
+    if len(there) > VALUES:  # of those that tie for the last place, the names decide
+        last = np.partition(counted[there], -VALUES)[-VALUES]
+        there = there[counted[there] >= last]
+    told = [(column.terms[code], int(counted[code])) for code in there.tolist()]
     return dict(sorted(told, key=lambda pair: (-pair[1], pair[0]))[:VALUES])
+
+
+@kernel
+def _count(codes: NDArray[np.int32], rows: NDArray[np.int32], out: NDArray[np.int64]) -> None:
+    for row in rows:
+        if codes[row] >= 0:
+            out[codes[row]] += 1
+
+
+@kernel
+def _count_lists(
+    offsets: NDArray[np.int64],
+    codes: NDArray[np.int32],
+    rows: NDArray[np.int32],
+    out: NDArray[np.int64],
+) -> None:
+    for row in rows:
+        for at in range(offsets[row], offsets[row + 1]):
+            out[codes[at]] += 1

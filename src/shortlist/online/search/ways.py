@@ -78,7 +78,8 @@ class VectorWay:
         rows, scores = self._index.search(vector[None], min(k + len(banned), len(self._index)))
         found = rows[0] >= 0
         found &= held(allow, rows[0])
-        found &= ~np.isin(rows[0], banned)
+        if len(banned):
+            found &= ~np.isin(rows[0], banned)
         return rows[0][found][:k], scores[0][found][:k]
 
     def similarity(

@@ -62,6 +62,8 @@ class Glmix:
             first score, leaves.
         user, item: those of users and items, added to the shared ones.
         trained: what `first` was fitted on ends at this instant, microseconds.
+        priors: `float64[3]`, how strongly the coefficients of everybody, of users and of items
+            were drawn to 0: given, or estimated.
     """
 
     features: tuple[str, ...]
@@ -72,6 +74,7 @@ class Glmix:
     user: Effects
     item: Effects
     trained: int
+    priors: NDArray[np.float64]
 
     @property
     def coefficients(self) -> int:

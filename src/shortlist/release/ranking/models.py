@@ -18,7 +18,7 @@ from shortlist.release.ranking.glmix import Effects, Glmix
 from shortlist.release.ranking.neural import Attention, Graph, Relational
 from shortlist.release.trees import Trees
 
-FORMAT = 1
+FORMAT = 2
 Second = Trees | Glmix | Attention | Relational
 Model = Second | Cascade
 KINDS: dict[str, type[Any]] = {

@@ -61,6 +61,8 @@ class Recommender:
                     time=event.time if event.HasField("time") else None,
                     position=event.position if event.HasField("position") else None,
                     request=event.request,
+                    propensity=event.propensity if event.HasField("propensity") else None,
+                    variants=dict(event.variants) or None,
                 )
                 for event in request.events
             ]
@@ -90,8 +92,16 @@ def _request(sent: pb.RecommendRequest | pb.SimilarRequest, item: str | None = N
 def _answer(shortlist: Shortlist) -> pb.Answer:
     scored = zip(shortlist.ids, shortlist.scores.tolist(), strict=True)
     items = [pb.Item(id=id, score=score) for id, score in scored]
+    if shortlist.propensities is not None:
+        for item, chance in zip(items, shortlist.propensities.tolist(), strict=True):
+            item.propensity = chance
     _explain(items, shortlist)
-    return pb.Answer(request=shortlist.request, release=shortlist.release, items=items)
+    return pb.Answer(
+        request=shortlist.request,
+        release=shortlist.release,
+        items=items,
+        variants=dict(shortlist.variants),
+    )
 
 
 def _search_request(sent: pb.TextSearchRequest) -> SearchRequest:
@@ -107,6 +117,7 @@ def _search_request(sent: pb.TextSearchRequest) -> SearchRequest:
         unfinished=sent.unfinished,
         highlight=sent.highlight if sent.HasField("highlight") else True,
         explain=sent.explain,
+        place=sent.place,
     )
 
 

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&shortlist/serve/grpc/recommender.proto\x12\x0cshortlist.v1\"\x83\x01\n\x10RecommendRequest\x12\x0c\n\x04user\x18\x01 \x01(\t\x12\x0e\n\x01k\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\r\n\x05where\x18\x03 \x01(\t\x12\x0f\n\x07\x65xclude\x18\x04 \x03(\t\x12\x11\n\x04seen\x18\x05 \x01(\x08H\x01\x88\x01\x01\x12\x0f\n\x07\x65xplain\x18\x06 \x01(\x08\x42\x04\n\x02_kB\x07\n\x05_seen\"\x8f\x01\n\x0eSimilarRequest\x12\x0c\n\x04item\x18\x01 \x01(\t\x12\x0c\n\x04user\x18\x02 \x01(\t\x12\x0e\n\x01k\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\r\n\x05where\x18\x04 \x01(\t\x12\x0f\n\x07\x65xclude\x18\x05 \x03(\t\x12\x11\n\x04seen\x18\x06 \x01(\x08H\x01\x88\x01\x01\x12\x0f\n\x07\x65xplain\x18\x07 \x01(\x08\x42\x04\n\x02_kB\x07\n\x05_seen\"s\n\x0b\x45xplanation\x12\x35\n\x06values\x18\x01 \x03(\x0b\x32%.shortlist.v1.Explanation.ValuesEntry\x1a-\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\x9e\x01\n\x04Item\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x30\n\x07\x65xplain\x18\x03 \x03(\x0b\x32\x1f.shortlist.v1.Item.ExplainEntry\x1aI\n\x0c\x45xplainEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x19.shortlist.v1.Explanation:\x02\x38\x01\"M\n\x06\x41nswer\x12\x0f\n\x07request\x18\x01 \x01(\t\x12\x0f\n\x07release\x18\x02 \x01(\t\x12!\n\x05items\x18\x03 \x03(\x0b\x32\x12.shortlist.v1.Item\"\xff\x01\n\x11TextSearchRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\x0c\n\x04user\x18\x02 \x01(\t\x12\x0e\n\x01k\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\r\n\x05where\x18\x04 \x01(\t\x12\x0f\n\x07\x65xclude\x18\x05 \x03(\t\x12\x0e\n\x06\x66\x61\x63\x65ts\x18\x06 \x03(\t\x12\x11\n\x04seen\x18\x07 \x01(\x08H\x01\x88\x01\x01\x12\x14\n\x07\x63orrect\x18\x08 \x01(\x08H\x02\x88\x01\x01\x12\x12\n\nunfinished\x18\t \x01(\x08\x12\x16\n\thighlight\x18\n \x01(\x08H\x03\x88\x01\x01\x12\x0f\n\x07\x65xplain\x18\x0b \x01(\x08\x42\x04\n\x02_kB\x07\n\x05_seenB\n\n\x08_correctB\x0c\n\n_highlight\"\x98\x02\n\tFoundItem\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12;\n\nhighlights\x18\x03 \x03(\x0b\x32\'.shortlist.v1.FoundItem.HighlightsEntry\x12\x35\n\x07\x65xplain\x18\x04 \x03(\x0b\x32$.shortlist.v1.FoundItem.ExplainEntry\x1a\x31\n\x0fHighlightsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1aI\n\x0c\x45xplainEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x19.shortlist.v1.Explanation:\x02\x38\x01\"O\n\nCorrection\x12\r\n\x05typed\x18\x01 \x01(\t\x12\r\n\x05meant\x18\x02 \x01(\t\x12\x12\n\nconfidence\x18\x03 \x01(\x02\x12\x0f\n\x07\x61pplied\x18\x04 \x01(\x08\"i\n\x06\x43ounts\x12\x30\n\x06values\x18\x01 \x03(\x0b\x32 .shortlist.v1.Counts.ValuesEntry\x1a-\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"\xce\x02\n\x10TextSearchAnswer\x12\x0f\n\x07request\x18\x01 \x01(\t\x12\x0f\n\x07release\x18\x02 \x01(\t\x12\r\n\x05query\x18\x03 \x01(\t\x12\x12\n\nsuggestion\x18\x04 \x01(\t\x12-\n\x0b\x63orrections\x18\x05 \x03(\x0b\x32\x18.shortlist.v1.Correction\x12\r\n\x05\x66ound\x18\x06 \x01(\x04\x12\x0e\n\x06\x63\x61pped\x18\x07 \x01(\x08\x12&\n\x05items\x18\x08 \x03(\x0b\x32\x17.shortlist.v1.FoundItem\x12:\n\x06\x66\x61\x63\x65ts\x18\t \x03(\x0b\x32*.shortlist.v1.TextSearchAnswer.FacetsEntry\x1a\x43\n\x0b\x46\x61\x63\x65tsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12#\n\x05value\x18\x02 \x01(\x0b\x32\x14.shortlist.v1.Counts:\x02\x38\x01\"5\n\x0eSuggestRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\x0e\n\x01k\x18\x02 \x01(\x05H\x00\x88\x01\x01\x42\x04\n\x02_k\"$\n\rSuggestAnswer\x12\x13\n\x0bsuggestions\x18\x01 \x03(\t\"\x82\x01\n\x05\x45vent\x12\x0c\n\x04user\x18\x01 \x01(\t\x12\x0c\n\x04item\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x11\n\x04time\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x15\n\x08position\x18\x05 \x01(\x05H\x01\x88\x01\x01\x12\x0f\n\x07request\x18\x06 \x01(\tB\x07\n\x05_timeB\x0b\n\t_position\"2\n\x0bPostRequest\x12#\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x13.shortlist.v1.Event\" \n\x0cPostResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x04\x32\xdf\x02\n\x0bRecommender\x12\x41\n\tRecommend\x12\x1e.shortlist.v1.RecommendRequest\x1a\x14.shortlist.v1.Answer\x12=\n\x07Similar\x12\x1c.shortlist.v1.SimilarRequest\x1a\x14.shortlist.v1.Answer\x12I\n\x06Search\x12\x1f.shortlist.v1.TextSearchRequest\x1a\x1e.shortlist.v1.TextSearchAnswer\x12\x44\n\x07Suggest\x12\x1c.shortlist.v1.SuggestRequest\x1a\x1b.shortlist.v1.SuggestAnswer\x12=\n\x04Post\x12\x19.shortlist.v1.PostRequest\x1a\x1a.shortlist.v1.PostResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&shortlist/serve/grpc/recommender.proto\x12\x0cshortlist.v1\"\x83\x01\n\x10RecommendRequest\x12\x0c\n\x04user\x18\x01 \x01(\t\x12\x0e\n\x01k\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\r\n\x05where\x18\x03 \x01(\t\x12\x0f\n\x07\x65xclude\x18\x04 \x03(\t\x12\x11\n\x04seen\x18\x05 \x01(\x08H\x01\x88\x01\x01\x12\x0f\n\x07\x65xplain\x18\x06 \x01(\x08\x42\x04\n\x02_kB\x07\n\x05_seen\"\x8f\x01\n\x0eSimilarRequest\x12\x0c\n\x04item\x18\x01 \x01(\t\x12\x0c\n\x04user\x18\x02 \x01(\t\x12\x0e\n\x01k\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\r\n\x05where\x18\x04 \x01(\t\x12\x0f\n\x07\x65xclude\x18\x05 \x03(\t\x12\x11\n\x04seen\x18\x06 \x01(\x08H\x01\x88\x01\x01\x12\x0f\n\x07\x65xplain\x18\x07 \x01(\x08\x42\x04\n\x02_kB\x07\n\x05_seen\"s\n\x0b\x45xplanation\x12\x35\n\x06values\x18\x01 \x03(\x0b\x32%.shortlist.v1.Explanation.ValuesEntry\x1a-\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\xc6\x01\n\x04Item\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x30\n\x07\x65xplain\x18\x03 \x03(\x0b\x32\x1f.shortlist.v1.Item.ExplainEntry\x12\x17\n\npropensity\x18\x04 \x01(\x02H\x00\x88\x01\x01\x1aI\n\x0c\x45xplainEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x19.shortlist.v1.Explanation:\x02\x38\x01\x42\r\n\x0b_propensity\"\xb4\x01\n\x06\x41nswer\x12\x0f\n\x07request\x18\x01 \x01(\t\x12\x0f\n\x07release\x18\x02 \x01(\t\x12!\n\x05items\x18\x03 \x03(\x0b\x32\x12.shortlist.v1.Item\x12\x34\n\x08variants\x18\x04 \x03(\x0b\x32\".shortlist.v1.Answer.VariantsEntry\x1a/\n\rVariantsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x8e\x02\n\x11TextSearchRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\x0c\n\x04user\x18\x02 \x01(\t\x12\x0e\n\x01k\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\r\n\x05where\x18\x04 \x01(\t\x12\x0f\n\x07\x65xclude\x18\x05 \x03(\t\x12\x0e\n\x06\x66\x61\x63\x65ts\x18\x06 \x03(\t\x12\x11\n\x04seen\x18\x07 \x01(\x08H\x01\x88\x01\x01\x12\x14\n\x07\x63orrect\x18\x08 \x01(\x08H\x02\x88\x01\x01\x12\x12\n\nunfinished\x18\t \x01(\x08\x12\x16\n\thighlight\x18\n \x01(\x08H\x03\x88\x01\x01\x12\x0f\n\x07\x65xplain\x18\x0b \x01(\x08\x12\r\n\x05place\x18\x0c \x01(\tB\x04\n\x02_kB\x07\n\x05_seenB\n\n\x08_correctB\x0c\n\n_highlight\"\x98\x02\n\tFoundItem\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12;\n\nhighlights\x18\x03 \x03(\x0b\x32\'.shortlist.v1.FoundItem.HighlightsEntry\x12\x35\n\x07\x65xplain\x18\x04 \x03(\x0b\x32$.shortlist.v1.FoundItem.ExplainEntry\x1a\x31\n\x0fHighlightsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1aI\n\x0c\x45xplainEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x19.shortlist.v1.Explanation:\x02\x38\x01\"O\n\nCorrection\x12\r\n\x05typed\x18\x01 \x01(\t\x12\r\n\x05meant\x18\x02 \x01(\t\x12\x12\n\nconfidence\x18\x03 \x01(\x02\x12\x0f\n\x07\x61pplied\x18\x04 \x01(\x08\"i\n\x06\x43ounts\x12\x30\n\x06values\x18\x01 \x03(\x0b\x32 .shortlist.v1.Counts.ValuesEntry\x1a-\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"\xce\x02\n\x10TextSearchAnswer\x12\x0f\n\x07request\x18\x01 \x01(\t\x12\x0f\n\x07release\x18\x02 \x01(\t\x12\r\n\x05query\x18\x03 \x01(\t\x12\x12\n\nsuggestion\x18\x04 \x01(\t\x12-\n\x0b\x63orrections\x18\x05 \x03(\x0b\x32\x18.shortlist.v1.Correction\x12\r\n\x05\x66ound\x18\x06 \x01(\x04\x12\x0e\n\x06\x63\x61pped\x18\x07 \x01(\x08\x12&\n\x05items\x18\x08 \x03(\x0b\x32\x17.shortlist.v1.FoundItem\x12:\n\x06\x66\x61\x63\x65ts\x18\t \x03(\x0b\x32*.shortlist.v1.TextSearchAnswer.FacetsEntry\x1a\x43\n\x0b\x46\x61\x63\x65tsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12#\n\x05value\x18\x02 \x01(\x0b\x32\x14.shortlist.v1.Counts:\x02\x38\x01\"5\n\x0eSuggestRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\x0e\n\x01k\x18\x02 \x01(\x05H\x00\x88\x01\x01\x42\x04\n\x02_k\"$\n\rSuggestAnswer\x12\x13\n\x0bsuggestions\x18\x01 \x03(\t\"\x90\x02\n\x05\x45vent\x12\x0c\n\x04user\x18\x01 \x01(\t\x12\x0c\n\x04item\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x11\n\x04time\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x15\n\x08position\x18\x05 \x01(\x05H\x01\x88\x01\x01\x12\x0f\n\x07request\x18\x06 \x01(\t\x12\x17\n\npropensity\x18\x07 \x01(\x02H\x02\x88\x01\x01\x12\x33\n\x08variants\x18\x08 \x03(\x0b\x32!.shortlist.v1.Event.VariantsEntry\x1a/\n\rVariantsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_timeB\x0b\n\t_positionB\r\n\x0b_propensity\"2\n\x0bPostRequest\x12#\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x13.shortlist.v1.Event\" \n\x0cPostResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x04\x32\xdf\x02\n\x0bRecommender\x12\x41\n\tRecommend\x12\x1e.shortlist.v1.RecommendRequest\x1a\x14.shortlist.v1.Answer\x12=\n\x07Similar\x12\x1c.shortlist.v1.SimilarRequest\x1a\x14.shortlist.v1.Answer\x12I\n\x06Search\x12\x1f.shortlist.v1.TextSearchRequest\x1a\x1e.shortlist.v1.TextSearchAnswer\x12\x44\n\x07Suggest\x12\x1c.shortlist.v1.SuggestRequest\x1a\x1b.shortlist.v1.SuggestAnswer\x12=\n\x04Post\x12\x19.shortlist.v1.PostRequest\x1a\x1a.shortlist.v1.PostResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,6 +35,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPLANATION_VALUESENTRY']._serialized_options = b'8\001'
   _globals['_ITEM_EXPLAINENTRY']._loaded_options = None
   _globals['_ITEM_EXPLAINENTRY']._serialized_options = b'8\001'
+  _globals['_ANSWER_VARIANTSENTRY']._loaded_options = None
+  _globals['_ANSWER_VARIANTSENTRY']._serialized_options = b'8\001'
   _globals['_FOUNDITEM_HIGHLIGHTSENTRY']._loaded_options = None
   _globals['_FOUNDITEM_HIGHLIGHTSENTRY']._serialized_options = b'8\001'
   _globals['_FOUNDITEM_EXPLAINENTRY']._loaded_options = None
@@ -43,6 +45,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COUNTS_VALUESENTRY']._serialized_options = b'8\001'
   _globals['_TEXTSEARCHANSWER_FACETSENTRY']._loaded_options = None
   _globals['_TEXTSEARCHANSWER_FACETSENTRY']._serialized_options = b'8\001'
+  _globals['_EVENT_VARIANTSENTRY']._loaded_options = None
+  _globals['_EVENT_VARIANTSENTRY']._serialized_options = b'8\001'
   _globals['_RECOMMENDREQUEST']._serialized_start=57
   _globals['_RECOMMENDREQUEST']._serialized_end=188
   _globals['_SIMILARREQUEST']._serialized_start=191
@@ -52,39 +56,43 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPLANATION_VALUESENTRY']._serialized_start=406
   _globals['_EXPLANATION_VALUESENTRY']._serialized_end=451
   _globals['_ITEM']._serialized_start=454
-  _globals['_ITEM']._serialized_end=612
-  _globals['_ITEM_EXPLAINENTRY']._serialized_start=539
-  _globals['_ITEM_EXPLAINENTRY']._serialized_end=612
-  _globals['_ANSWER']._serialized_start=614
-  _globals['_ANSWER']._serialized_end=691
-  _globals['_TEXTSEARCHREQUEST']._serialized_start=694
-  _globals['_TEXTSEARCHREQUEST']._serialized_end=949
-  _globals['_FOUNDITEM']._serialized_start=952
-  _globals['_FOUNDITEM']._serialized_end=1232
-  _globals['_FOUNDITEM_HIGHLIGHTSENTRY']._serialized_start=1108
-  _globals['_FOUNDITEM_HIGHLIGHTSENTRY']._serialized_end=1157
-  _globals['_FOUNDITEM_EXPLAINENTRY']._serialized_start=539
-  _globals['_FOUNDITEM_EXPLAINENTRY']._serialized_end=612
-  _globals['_CORRECTION']._serialized_start=1234
-  _globals['_CORRECTION']._serialized_end=1313
-  _globals['_COUNTS']._serialized_start=1315
-  _globals['_COUNTS']._serialized_end=1420
-  _globals['_COUNTS_VALUESENTRY']._serialized_start=1375
-  _globals['_COUNTS_VALUESENTRY']._serialized_end=1420
-  _globals['_TEXTSEARCHANSWER']._serialized_start=1423
-  _globals['_TEXTSEARCHANSWER']._serialized_end=1757
-  _globals['_TEXTSEARCHANSWER_FACETSENTRY']._serialized_start=1690
-  _globals['_TEXTSEARCHANSWER_FACETSENTRY']._serialized_end=1757
-  _globals['_SUGGESTREQUEST']._serialized_start=1759
-  _globals['_SUGGESTREQUEST']._serialized_end=1812
-  _globals['_SUGGESTANSWER']._serialized_start=1814
-  _globals['_SUGGESTANSWER']._serialized_end=1850
-  _globals['_EVENT']._serialized_start=1853
-  _globals['_EVENT']._serialized_end=1983
-  _globals['_POSTREQUEST']._serialized_start=1985
-  _globals['_POSTREQUEST']._serialized_end=2035
-  _globals['_POSTRESPONSE']._serialized_start=2037
-  _globals['_POSTRESPONSE']._serialized_end=2069
-  _globals['_RECOMMENDER']._serialized_start=2072
-  _globals['_RECOMMENDER']._serialized_end=2423
+  _globals['_ITEM']._serialized_end=652
+  _globals['_ITEM_EXPLAINENTRY']._serialized_start=564
+  _globals['_ITEM_EXPLAINENTRY']._serialized_end=637
+  _globals['_ANSWER']._serialized_start=655
+  _globals['_ANSWER']._serialized_end=835
+  _globals['_ANSWER_VARIANTSENTRY']._serialized_start=788
+  _globals['_ANSWER_VARIANTSENTRY']._serialized_end=835
+  _globals['_TEXTSEARCHREQUEST']._serialized_start=838
+  _globals['_TEXTSEARCHREQUEST']._serialized_end=1108
+  _globals['_FOUNDITEM']._serialized_start=1111
+  _globals['_FOUNDITEM']._serialized_end=1391
+  _globals['_FOUNDITEM_HIGHLIGHTSENTRY']._serialized_start=1267
+  _globals['_FOUNDITEM_HIGHLIGHTSENTRY']._serialized_end=1316
+  _globals['_FOUNDITEM_EXPLAINENTRY']._serialized_start=564
+  _globals['_FOUNDITEM_EXPLAINENTRY']._serialized_end=637
+  _globals['_CORRECTION']._serialized_start=1393
+  _globals['_CORRECTION']._serialized_end=1472
+  _globals['_COUNTS']._serialized_start=1474
+  _globals['_COUNTS']._serialized_end=1579
+  _globals['_COUNTS_VALUESENTRY']._serialized_start=1534
+  _globals['_COUNTS_VALUESENTRY']._serialized_end=1579
+  _globals['_TEXTSEARCHANSWER']._serialized_start=1582
+  _globals['_TEXTSEARCHANSWER']._serialized_end=1916
+  _globals['_TEXTSEARCHANSWER_FACETSENTRY']._serialized_start=1849
+  _globals['_TEXTSEARCHANSWER_FACETSENTRY']._serialized_end=1916
+  _globals['_SUGGESTREQUEST']._serialized_start=1918
+  _globals['_SUGGESTREQUEST']._serialized_end=1971
+  _globals['_SUGGESTANSWER']._serialized_start=1973
+  _globals['_SUGGESTANSWER']._serialized_end=2009
+  _globals['_EVENT']._serialized_start=2012
+  _globals['_EVENT']._serialized_end=2284
+  _globals['_EVENT_VARIANTSENTRY']._serialized_start=788
+  _globals['_EVENT_VARIANTSENTRY']._serialized_end=835
+  _globals['_POSTREQUEST']._serialized_start=2286
+  _globals['_POSTREQUEST']._serialized_end=2336
+  _globals['_POSTRESPONSE']._serialized_start=2338
+  _globals['_POSTRESPONSE']._serialized_end=2370
+  _globals['_RECOMMENDER']._serialized_start=2373
+  _globals['_RECOMMENDER']._serialized_end=2724
 # @@protoc_insertion_point(module_scope)

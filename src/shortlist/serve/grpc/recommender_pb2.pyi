@@ -54,7 +54,7 @@ class Explanation(_message.Message):
     def __init__(self, values: _Optional[_Mapping[str, float]] = ...) -> None: ...
 
 class Item(_message.Message):
-    __slots__ = ("id", "score", "explain")
+    __slots__ = ("id", "score", "explain", "propensity")
     class ExplainEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -65,23 +65,34 @@ class Item(_message.Message):
     ID_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     EXPLAIN_FIELD_NUMBER: _ClassVar[int]
+    PROPENSITY_FIELD_NUMBER: _ClassVar[int]
     id: str
     score: float
     explain: _containers.MessageMap[str, Explanation]
-    def __init__(self, id: _Optional[str] = ..., score: _Optional[float] = ..., explain: _Optional[_Mapping[str, Explanation]] = ...) -> None: ...
+    propensity: float
+    def __init__(self, id: _Optional[str] = ..., score: _Optional[float] = ..., explain: _Optional[_Mapping[str, Explanation]] = ..., propensity: _Optional[float] = ...) -> None: ...
 
 class Answer(_message.Message):
-    __slots__ = ("request", "release", "items")
+    __slots__ = ("request", "release", "items", "variants")
+    class VariantsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     RELEASE_FIELD_NUMBER: _ClassVar[int]
     ITEMS_FIELD_NUMBER: _ClassVar[int]
+    VARIANTS_FIELD_NUMBER: _ClassVar[int]
     request: str
     release: str
     items: _containers.RepeatedCompositeFieldContainer[Item]
-    def __init__(self, request: _Optional[str] = ..., release: _Optional[str] = ..., items: _Optional[_Iterable[_Union[Item, _Mapping]]] = ...) -> None: ...
+    variants: _containers.ScalarMap[str, str]
+    def __init__(self, request: _Optional[str] = ..., release: _Optional[str] = ..., items: _Optional[_Iterable[_Union[Item, _Mapping]]] = ..., variants: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class TextSearchRequest(_message.Message):
-    __slots__ = ("query", "user", "k", "where", "exclude", "facets", "seen", "correct", "unfinished", "highlight", "explain")
+    __slots__ = ("query", "user", "k", "where", "exclude", "facets", "seen", "correct", "unfinished", "highlight", "explain", "place")
     QUERY_FIELD_NUMBER: _ClassVar[int]
     USER_FIELD_NUMBER: _ClassVar[int]
     K_FIELD_NUMBER: _ClassVar[int]
@@ -93,6 +104,7 @@ class TextSearchRequest(_message.Message):
     UNFINISHED_FIELD_NUMBER: _ClassVar[int]
     HIGHLIGHT_FIELD_NUMBER: _ClassVar[int]
     EXPLAIN_FIELD_NUMBER: _ClassVar[int]
+    PLACE_FIELD_NUMBER: _ClassVar[int]
     query: str
     user: str
     k: int
@@ -104,7 +116,8 @@ class TextSearchRequest(_message.Message):
     unfinished: bool
     highlight: bool
     explain: bool
-    def __init__(self, query: _Optional[str] = ..., user: _Optional[str] = ..., k: _Optional[int] = ..., where: _Optional[str] = ..., exclude: _Optional[_Iterable[str]] = ..., facets: _Optional[_Iterable[str]] = ..., seen: _Optional[bool] = ..., correct: _Optional[bool] = ..., unfinished: _Optional[bool] = ..., highlight: _Optional[bool] = ..., explain: _Optional[bool] = ...) -> None: ...
+    place: str
+    def __init__(self, query: _Optional[str] = ..., user: _Optional[str] = ..., k: _Optional[int] = ..., where: _Optional[str] = ..., exclude: _Optional[_Iterable[str]] = ..., facets: _Optional[_Iterable[str]] = ..., seen: _Optional[bool] = ..., correct: _Optional[bool] = ..., unfinished: _Optional[bool] = ..., highlight: _Optional[bool] = ..., explain: _Optional[bool] = ..., place: _Optional[str] = ...) -> None: ...
 
 class FoundItem(_message.Message):
     __slots__ = ("id", "score", "highlights", "explain")
@@ -201,20 +214,31 @@ class SuggestAnswer(_message.Message):
     def __init__(self, suggestions: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Event(_message.Message):
-    __slots__ = ("user", "item", "kind", "time", "position", "request")
+    __slots__ = ("user", "item", "kind", "time", "position", "request", "propensity", "variants")
+    class VariantsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     USER_FIELD_NUMBER: _ClassVar[int]
     ITEM_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
     REQUEST_FIELD_NUMBER: _ClassVar[int]
+    PROPENSITY_FIELD_NUMBER: _ClassVar[int]
+    VARIANTS_FIELD_NUMBER: _ClassVar[int]
     user: str
     item: str
     kind: str
     time: int
     position: int
     request: str
-    def __init__(self, user: _Optional[str] = ..., item: _Optional[str] = ..., kind: _Optional[str] = ..., time: _Optional[int] = ..., position: _Optional[int] = ..., request: _Optional[str] = ...) -> None: ...
+    propensity: float
+    variants: _containers.ScalarMap[str, str]
+    def __init__(self, user: _Optional[str] = ..., item: _Optional[str] = ..., kind: _Optional[str] = ..., time: _Optional[int] = ..., position: _Optional[int] = ..., request: _Optional[str] = ..., propensity: _Optional[float] = ..., variants: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class PostRequest(_message.Message):
     __slots__ = ("events",)

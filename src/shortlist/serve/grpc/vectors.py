@@ -13,6 +13,7 @@ from shortlist.serve.grpc.errors import answered, streamed
 from shortlist.serve.grpc.vectors_pb2_grpc import add_VectorsServicer_to_server
 from shortlist.serve.vectors.columns import Record, queries_of, records_of
 from shortlist.serve.vectors.service import VectorService
+from shortlist.stores.vectors.checks import field_of
 from shortlist.stores.vectors.contract import Attribute, Hits
 
 USUAL_K = 10
@@ -35,7 +36,8 @@ class Vectors:
         self.Info = answered(count, "/shortlist.v1.Vectors/Info", self._info)
 
     async def _search(self, request: pb.SearchRequest, context: Any) -> pb.SearchResponse:
-        queries = queries_of([query.values for query in request.queries], "queries")
+        field = field_of(self._service.store.schema, request.field)
+        queries = queries_of([query.values for query in request.queries], field, "queries")
         found = await self._service.search(
             queries,
             request.k or USUAL_K,
@@ -43,6 +45,7 @@ class Vectors:
             request.field,
             list(request.attributes),
             request.encoder,
+            "queries",
         )
         return pb.SearchResponse(results=[_hits(hits) for hits in found])
 

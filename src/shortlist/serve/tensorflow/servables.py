@@ -117,7 +117,7 @@ class IndexServable:
 class EncoderServable:
     """A query encoder, by the inputs and outputs of its ONNX model.
 
-    The model is opened by the first call, beside the one that answers recommendations.
+    Its session is the one that answers recommendations.
     """
 
     def __init__(self, encoder: Encoder) -> None:
@@ -158,7 +158,7 @@ class EncoderServable:
 class TextServable:
     """An encoder of texts: `text` `[n]` to `vectors` `[n, dim]`, which search its index.
 
-    It is opened by the first call, beside the one that answers searches.
+    Its session is the one that answers searches.
     """
 
     def __init__(self, saved: StaticText | OnnxText) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.core.errors import RequestError, did_you_mean
-from shortlist.stores.vectors.contract import Records, StoreSchema
+from shortlist.stores.vectors.contract import Records, StoreSchema, VectorField
 
 MOST_RECORDS = 10_000
 """Records that one request may write, read or delete."""
@@ -81,21 +81,26 @@ def records_of(found: Records) -> Iterator[Record]:
         )
 
 
-def queries_of(queries: Sequence[Any], where: str) -> NDArray[np.float32]:
+def queries_of(queries: Sequence[Any], field: VectorField, where: str) -> NDArray[np.float32]:
     """Queries `float32[q, dim]` from lists of numbers.
 
+    Args:
+        queries: a list of numbers each.
+        field: the field that they search.
+        where: what the request calls them: `vector` for one, else `vectors`.
+
     Raises:
-        RequestError: there is none, or they differ in length.
+        RequestError: there is none, or one is of another length.
     """
     if not queries:
         raise RequestError("there is no query.", remedy="Give one.", where=where)
-    length = len(queries[0])
     for i, query in enumerate(queries):
-        if len(query) != length:
+        if len(query) != field.dim:
             raise RequestError(
-                f"this query has {len(query)} numbers, and the first has {length}.",
-                remedy="Give queries of one length.",
-                where=f"{where}[{i}]",
+                f"the query has {len(query)} numbers, and the field {field.name!r} has "
+                f"{field.dim}.",
+                remedy=f"Give {field.dim}.",
+                where=where if where == "vector" else f"{where}[{i}]",
             )
     return _floats(queries)
 

@@ -32,6 +32,7 @@ from shortlist.serve.vectors.schema import (
     record_of,
 )
 from shortlist.serve.vectors.service import VectorService
+from shortlist.stores.vectors.checks import field_of
 
 RECORDS = "/v1/records/"
 BAD = {400: ResponseSpec(ErrorBody, description="The request names a field that is wrong.")}
@@ -51,8 +52,15 @@ def vector_routes(service: VectorService) -> list[ControllerRouterHandler]:
     async def search(data: JSONBody[SearchBody]) -> ASGIResponse:
         """The records nearest to each query, best first."""
         name, queries = data.queries()
+        field = field_of(service.store.schema, data.field)
         found = await service.search(
-            queries_of(queries, name), data.k, data.where, data.field, data.attributes, data.encoder
+            queries_of(queries, field, name),
+            data.k,
+            data.where,
+            data.field,
+            data.attributes,
+            data.encoder,
+            name,
         )
         body = encode(Results([Result.of(hits) for hits in found]))
         return ASGIResponse(body=body, media_type=JSON)

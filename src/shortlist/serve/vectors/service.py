@@ -13,6 +13,7 @@ import numpy as np
 from litestar import Litestar
 from numpy.typing import NDArray
 
+from shortlist.core.errors import RequestError
 from shortlist.serve.errors import NotReadyError
 from shortlist.serve.metrics import Metrics
 from shortlist.serve.vectors.columns import Record, check_number, columns_of
@@ -56,13 +57,19 @@ class VectorService:
         field: str,
         attributes: Sequence[str],
         encoder: str,
+        name: str,
     ) -> list[Hits]:
-        """See `VectorStore.search`."""
-        check_number(len(queries), "vectors", MOST_QUERIES)
+        """See `VectorStore.search`; `name` is what the request calls the queries."""
+        check_number(len(queries), name, MOST_QUERIES)
         search = partial(
             self.store.search, queries, k, where, field, attributes=attributes, encoder=encoder
         )
-        return await self._read(search)
+        try:
+            return await self._read(search)
+        except RequestError as error:
+            if error.where != "vectors":
+                raise
+            raise RequestError(error.problem, remedy=error.remedy, where=name) from None
 
     async def get(self, ids: Sequence[str], fields: Sequence[str] | None) -> Records:
         """See `VectorStore.get`."""

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.core.bitmap import Bitmap
+from shortlist.core.bitmap import Bitmap, full
 from shortlist.core.catalogue import Column
 from shortlist.index.exact import ExactIndex
+from shortlist.index.vectors import VectorTable
 from shortlist.stores.vectors.columns import column
 from shortlist.stores.vectors.contract import Attribute, StoreSchema
 from shortlist.stores.vectors.metric import Floats, indexed
@@ -19,7 +20,7 @@ from shortlist.stores.vectors.rows import Rows
 CAPACITY = 2048
 """Rows of a block: few, because the columns of the one that grows are made anew at each change."""
 
-_ROWS = np.arange(CAPACITY, dtype=np.int32)
+_NO_ROWS = np.empty(0, np.int32)
 _names = count()
 
 
@@ -92,6 +93,7 @@ class Block:
         """
         made = self._indexes.get(field)
         if made is None or len(made) != n:
-            made = ExactIndex.build(_ROWS[:n], self._held[field][:n])
+            # Not built as indexes are: that looks at every number, at every write.
+            made = ExactIndex(VectorTable(self._held[field][:n], _NO_ROWS, _NO_ROWS, full(n)))
             self._indexes[field] = made
         return made.search(queries, min(k, n), allow)

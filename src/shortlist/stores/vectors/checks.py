@@ -9,10 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.core.catalogue import Catalogue
 from shortlist.core.errors import RequestError, did_you_mean
-from shortlist.core.expression import Expression, matches
-from shortlist.core.parser import parse
 from shortlist.stores.vectors.contract import MAX_ID, Attribute, StoreSchema, VectorField
 from shortlist.stores.vectors.values import utf8, values_of
 
@@ -242,27 +239,6 @@ def fields_of(schema: StoreSchema, names: Sequence[str] | None) -> list[str]:
     if names is None:
         return [field.name for field in schema.fields]
     return [field_of(schema, name, "fields").name for name in _listed(names, "fields")]
-
-
-def filter_of(where: str, empty: Catalogue) -> Expression | None:
-    """The expression of a filter; None where it allows all.
-
-    Args:
-        where: the text of it.
-        empty: the schema's attributes as columns without rows.
-
-    Raises:
-        RequestError: it is not text, does not parse, or does not fit the schema.
-    """
-    if not isinstance(where, str):
-        raise RequestError(
-            f"is {where!r}.", remedy="Write a filter as text; '' allows all.", where="where"
-        )
-    if not where.strip():
-        return None
-    expression = parse(where)
-    matches(expression, empty)
-    return expression
 
 
 def queries_of(vectors: Any, k: int, field: VectorField) -> Floats:

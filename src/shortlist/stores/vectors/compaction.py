@@ -1,8 +1,10 @@
 """Rows into segments, and segments into fewer: built beside what serves, swapped in one commit.
 
 Two things go on independently, each by one process at a time (a lock file each): *flush* makes a
-segment of the rows that are in none, *merge* makes one segment of several. Segments are merged
-when `FAN` of about the same size have gathered, or when a third of one is dead, so a row is
+segment of the rows that are in none, *merge* makes one segment of several. A merge that takes long
+does not let small segments pile up: a flush takes them along when there are `PILE` of them. What
+two have taken goes to the one that commits first; the other's work is thrown away. Segments are
+merged when `FAN` of about the same size have gathered, or when a third of one is dead, so a row is
 written about log(n / flushed) / log(FAN) times, and searches see a few segments of each size.
 Source: O'Neil et al., "The log-structured merge-tree", Acta Informatica 1996; the tiered variant.
 """
@@ -14,25 +16,27 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 from typing import Literal
 
 import numpy as np
 
 from shortlist.core.bitmap import pack, unpack
-from shortlist.core.catalogue import Column
 from shortlist.core.progress import Progress
-from shortlist.stores.vectors.block import Block
-from shortlist.stores.vectors.columns import take
-from shortlist.stores.vectors.contract import StoreSchema
+from shortlist.stores.vectors import manifest
+from shortlist.stores.vectors.gather import gathered
 from shortlist.stores.vectors.live import Live
-from shortlist.stores.vectors.rows import Entry, RowFile, Sequences
-from shortlist.stores.vectors.segment import Content, Segment, write_segment
+from shortlist.stores.vectors.manifest import Entry, Sequences
+from shortlist.stores.vectors.rows import RowFile
+from shortlist.stores.vectors.segment import write_segment
 from shortlist.stores.vectors.view import Snapshot, View
 
 FAN = 4
+PILE = 2 * FAN
 GRACE = 300.0
 """Seconds that files stay after the manifest stops naming them, for readers about to open them."""
 _DEAD = 1 / 3
@@ -54,10 +58,15 @@ class Compactor:
         self._live = live
         self._folder = folder
         self._most = most
+        self._choosing = Lock()
+        self._taken: set[str] = set()
         folder.mkdir(parents=True, exist_ok=True)
 
     def flush(self, progress: Progress, *, wait: bool, least: int) -> bool:
-        """Make a segment of the rows that are in none; whether there was anything to do.
+        """Make a segment of the rows that are in none; whether one was made.
+
+        None is where there is nothing to do, or where another process has merged meanwhile what
+        was to be taken along.
 
         Args:
             progress: told of the build.
@@ -70,58 +79,90 @@ class Compactor:
             snapshot = self._live.take_over()
             if not snapshot.damaged and snapshot.waiting < max(least, 1):
                 return False
-            added = self._written("flush", snapshot.blocks, progress)
-            with self._rows.transaction() as connection:
-                last, dead = self._rows.gone(connection, 0)
-                current = {entry.name: entry for entry in self._rows.segments(connection)}
-                self._rows.commit(
-                    connection,
-                    added=None if added is None else _entry(*added, dead, last),
-                    kept=_kept(snapshot, current, dead, last),
-                    removed=list(snapshot.damaged),
-                    indexed=snapshot.sequence,
-                )
-            self._unnamed(snapshot.damaged)
+            with self._claimed(lambda: self._pile(snapshot)) as pile:
+                added = self._written("flush", [*pile, *snapshot.blocks], snapshot, progress)
+                removed = [view.part.name for view in pile]
+                with self._rows.transaction() as connection:
+                    last, dead = manifest.gone(connection, 0)
+                    current = {entry.name: entry for entry in manifest.segments(connection)}
+                    if _lost(pile, current):
+                        self._discard(added)
+                        return False
+                    dead = _died(pile, current, dead)
+                    manifest.commit(
+                        connection,
+                        added=None if added is None else _entry(*added, dead, last),
+                        kept=_kept(snapshot, current, dead, last),
+                        removed=[*snapshot.damaged, *removed],
+                        indexed=snapshot.sequence,
+                    )
+            self._unnamed([*snapshot.damaged, *removed])
             self._live.take_over()
             return True
 
     def merge(self, progress: Progress, *, wait: bool) -> bool:
-        """Make one segment of several, if that is due; whether it was."""
+        """Make one segment of several, if that is due; whether one was made."""
         with self._alone("merge", wait=wait) as mine:
             if not mine:
                 return False
             snapshot = self._live.take_over()
-            chosen = plan(snapshot.segments, self._most)
-            if not chosen:
-                return False
-            added = self._written("merge", chosen, progress)
-            with self._rows.transaction() as connection:
-                last, dead = self._rows.gone(connection, 0)
-                current = {entry.name: entry for entry in self._rows.segments(connection)}
-                for view in chosen:  # rows that died while the new segment was built
-                    entry = current[view.part.name]
-                    flags = unpack(np.frombuffer(entry.dead, np.uint8), view.n)
-                    dead = np.concatenate([dead, view.sequences[flags]])
-                self._rows.commit(
-                    connection,
-                    added=None if added is None else _entry(*added, dead, last),
-                    kept=[],
-                    removed=[view.part.name for view in chosen],
-                    indexed=self._rows.state(connection).indexed,
-                )
+            with self._claimed(lambda: plan(self._free(snapshot), self._most)) as chosen:
+                if not chosen:
+                    return False
+                added = self._written("merge", chosen, snapshot, progress)
+                with self._rows.transaction() as connection:
+                    last, dead = manifest.gone(connection, 0)
+                    current = {entry.name: entry for entry in manifest.segments(connection)}
+                    if _lost(chosen, current):
+                        self._discard(added)
+                        return False
+                    dead = _died(chosen, current, dead)
+                    manifest.commit(
+                        connection,
+                        added=None if added is None else _entry(*added, dead, last),
+                        kept=[],
+                        removed=[view.part.name for view in chosen],
+                        indexed=manifest.state(connection).indexed,
+                    )
             self._unnamed([view.part.name for view in chosen])
             self._live.take_over()
             return True
+
+    @contextmanager
+    def _claimed(self, choose: Callable[[], list[View]]) -> Iterator[list[View]]:
+        """Segments that no other thread of this process chooses meanwhile."""
+        with self._choosing:
+            chosen = choose()
+            names = {view.part.name for view in chosen}
+            self._taken |= names
+        try:
+            yield chosen
+        finally:
+            with self._choosing:
+                self._taken -= names
+
+    def _free(self, snapshot: Snapshot) -> list[View]:
+        return [view for view in snapshot.segments if view.part.name not in self._taken]
+
+    def _pile(self, snapshot: Snapshot) -> list[View]:
+        """Small segments that no merge is about to take; none where they are few."""
+        small = [view for view in self._free(snapshot) if view.alive <= self._most * FAN]
+        return small if len(small) >= PILE else []
+
+    def _discard(self, added: tuple[str, str, Sequences] | None) -> None:
+        if added is not None:
+            shutil.rmtree(self._folder / added[0], ignore_errors=True)
 
     def _written(
         self,
         kind: Literal["flush", "merge"],
         views: Sequence[View],
+        snapshot: Snapshot,
         progress: Progress,
     ) -> tuple[str, str, Sequences] | None:
         """Name, digest and sequences of a new segment; None where no row is alive."""
         self._sweep(kind)
-        content = gathered(views, self._rows.schema)
+        content = gathered(views, snapshot.segments, self._rows.schema)
         if content is None:
             return None
         name = f"{_KINDS[kind]}{time.time_ns():019d}{secrets.token_hex(4)}"
@@ -153,7 +194,7 @@ class Compactor:
     def _sweep(self, kind: Literal["flush", "merge"]) -> None:
         """Remove folders of a kind that nothing names: merged ones, and those of killed builds."""
         with self._rows.read() as connection:
-            named = {entry.name for entry in self._rows.segments(connection)}
+            named = {entry.name for entry in manifest.segments(connection)}
         for path in self._folder.glob(f"{_KINDS[kind]}*"):
             old = path.stat().st_mtime < time.time() - GRACE
             if path.name not in named and (old or path.suffix == ".new"):
@@ -175,41 +216,17 @@ def plan(segments: Sequence[View], most: int) -> list[View]:
     return rotten[:1]
 
 
-def gathered(views: Sequence[View], schema: StoreSchema) -> Content | None:
-    """The rows of views that are alive, by sequence; None where there is none."""
-    views = [view for view in views if view.alive]
-    if not views:
-        return None
-    sequences = np.concatenate([view.sequences[view.alive_rows] for view in views])
-    order = np.argsort(sequences, kind="stable")
-    sorted_already = bool((order[1:] > order[:-1]).all())
-
-    def columns(of: list[Column]) -> Column:
-        joined = take([(col, view.alive_rows) for col, view in zip(of, views, strict=True)])
-        return joined if sorted_already else take([(joined, order)])
-
-    ids = [_ids(view) for view in views]
-    held = {}
-    for field in schema.fields:
-        parts = [view.part.held(field.name, view.alive_rows) for view in views]
-        joined = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        held[field.name] = joined if sorted_already else joined[order]
-    return Content(
-        sequences[order],
-        columns(ids),
-        {
-            name: columns([view.part.column(name, view.n) for view in views])
-            for name in schema.attributes
-        },
-        held,
-    )
+def _lost(views: Sequence[View], current: Mapping[str, Entry]) -> bool:
+    """Whether another process has made another segment of one of them meanwhile."""
+    return any(view.part.name not in current for view in views)
 
 
-def _ids(view: View) -> Column:
-    if isinstance(view.part, Segment):
-        return view.part.id_column
-    assert isinstance(view.part, Block)
-    return Column.text(view.part.ids(np.arange(view.n)))
+def _died(views: Sequence[View], current: Mapping[str, Entry], dead: Sequences) -> Sequences:
+    """Sequences that are dead, with those that died while a new segment was built of views."""
+    for view in views:
+        flags = unpack(np.frombuffer(current[view.part.name].dead, np.uint8), view.n)
+        dead = np.concatenate([dead, view.sequences[flags]])
+    return dead
 
 
 def _entry(name: str, digest: str, sequences: Sequences, dead: Sequences, gone: int) -> Entry:
@@ -224,6 +241,7 @@ def _kept(snapshot: Snapshot, current: dict[str, Entry], dead: Sequences, gone: 
         if entry is None:
             continue
         before = unpack(np.frombuffer(entry.dead, np.uint8), view.n)
-        flags = before | np.isin(view.sequences, dead)
+        now = replace(view, dead=before).without(dead)
+        flags = before if now.dead is None else now.dead
         kept.append(Entry(entry.name, entry.digest, pack(flags).tobytes(), gone))
     return kept

@@ -19,8 +19,10 @@ import numpy as np
 
 from shortlist.core.bitmap import unpack
 from shortlist.core.errors import StoreError
+from shortlist.stores.vectors import manifest
 from shortlist.stores.vectors.block import CAPACITY, Block
-from shortlist.stores.vectors.rows import Entry, RowFile, Rows, Sequences, State
+from shortlist.stores.vectors.manifest import Entry, Sequences, State
+from shortlist.stores.vectors.rows import RowFile, Rows
 from shortlist.stores.vectors.segment import Segment
 from shortlist.stores.vectors.view import Snapshot, View
 
@@ -56,7 +58,7 @@ class Live:
         if self._rows.version() == snapshot.version:
             return snapshot
         with self._lock, self._rows.read() as connection:
-            state = self._rows.state(connection)
+            state = manifest.state(connection)
             if state.version != self._snapshot.version:
                 self._refresh(connection, state)
             return self._snapshot
@@ -69,13 +71,13 @@ class Live:
         """A snapshot with the segments of the newest manifest; verifies those that are new."""
         while True:
             with self._rows.read() as connection:
-                entries = self._rows.segments(connection)
+                entries = manifest.segments(connection)
             loaded = self._load(entries)
             with self._lock, self._rows.read() as connection:
-                entries = self._rows.segments(connection)
+                entries = manifest.segments(connection)
                 if any(entry.name not in loaded for entry in entries):
                     continue  # the manifest moved on meanwhile
-                state = self._rows.state(connection)
+                state = manifest.state(connection)
                 if state.manifest != self._snapshot.manifest:
                     self._adopt(connection, state, entries, loaded)
                 self._refresh(connection, state)
@@ -87,11 +89,11 @@ class Live:
         if state.manifest != snapshot.manifest:
             pending = self._rows.pending(connection, snapshot.sequence, self._behind + 1)
             if snapshot.gone < state.pruned or pending > self._behind or snapshot.manifest < 0:
-                entries = self._rows.segments(connection)
+                entries = manifest.segments(connection)
                 self._adopt(connection, state, entries, self._load(entries))
             else:
                 self._moved()
-        gone, dead = self._rows.gone(connection, self._snapshot.gone)
+        gone, dead = manifest.gone(connection, self._snapshot.gone)
         snapshot = self._snapshot
         blocks, sequence = snapshot.blocks, snapshot.sequence
         while rows := self._rows.after(connection, sequence, _READ):
@@ -164,7 +166,7 @@ class Live:
             below = int(np.searchsorted(view.sequences, state.indexed, side="right"))
             if below < view.n:
                 blocks += (view.without(view.sequences[:below]),)
-        gone, dead_now = self._rows.gone(connection, 0)
+        gone, dead_now = manifest.gone(connection, 0)
         self._snapshot = Snapshot(
             version=snapshot.version,
             manifest=state.manifest,

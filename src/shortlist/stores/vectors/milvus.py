@@ -1,7 +1,5 @@
 """`MilvusStore`: vectors in a collection of a Milvus server.
 
-One field of the collection for the id, the content hash, every vector and every attribute; the
-schema stands in the collection's description and, since Milvus Lite keeps none, in a property.
 Reads ask for strong consistency, so a write is seen by the next search of every client. Milvus
 indexes and compacts by itself.
 
@@ -16,42 +14,22 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from pymilvus import DataType, MilvusClient
+from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
 from shortlist.core.errors import ConfigError, RequestError, StoreError
 from shortlist.stores.vectors import checks
 from shortlist.stores.vectors.columns import catalogue, column
-from shortlist.stores.vectors.contract import (
-    MAX_ID,
-    AttributeKind,
-    Health,
-    Hits,
-    Metric,
-    Records,
-    StoreSchema,
-)
+from shortlist.stores.vectors.contract import Health, Hits, Records, StoreSchema
+from shortlist.stores.vectors.filters import filter_of
+from shortlist.stores.vectors.milvus_collection import METRICS, STRONG, create, described
 from shortlist.stores.vectors.milvus_filter import quoted, rendered
-from shortlist.stores.vectors.schema import schema_of
-from shortlist.stores.vectors.values import MAX_TERMS, MAX_TEXT
 
-_METRICS: dict[Metric, str] = {"dot": "IP", "cosine": "COSINE", "l2": "L2"}
-_TYPES: dict[AttributeKind, DataType] = {
-    "keyword": DataType.VARCHAR,
-    "keywords": DataType.ARRAY,
-    "integer": DataType.INT64,
-    "number": DataType.DOUBLE,
-    "boolean": DataType.BOOL,
-    "time": DataType.INT64,
-}
 _REQUEST = 16 << 20
 _IDS = 1000
 """Ids of one request."""
-_STRONG = "Strong"
-_PROPERTY = "shortlist.schema"
 
 
 class MilvusStore:
@@ -83,61 +61,9 @@ class MilvusStore:
                 password=unquote(parts.password or ""),
             )
             if not self._client.has_collection(self._collection):
-                self._create(schema)
-            self._schema = self._described(schema)
+                create(self._client, self._collection, schema, self._where)
+            self._schema = described(self._client, self._collection, schema, self._where)
         self._empty = catalogue({name: column(k, []) for name, k in self.schema.attributes.items()})
-
-    def _create(self, schema: StoreSchema | None) -> None:
-        if schema is None:
-            raise ConfigError(
-                f"there is no collection {self._collection!r}.",
-                remedy="Make one with `shortlist vectors create`, or give `open_vectors` a schema.",
-                where=self._where,
-            )
-        schema = schema_of(schema)
-        made = self._client.create_schema(
-            auto_id=False, enable_dynamic_field=False, description=schema.to_json().decode()
-        )
-        made.add_field("id", DataType.VARCHAR, is_primary=True, max_length=MAX_ID)
-        made.add_field("content", DataType.VARCHAR, max_length=4 * checks.MAX_CONTENT)
-        indexes = self._client.prepare_index_params()
-        for field in schema.fields:
-            made.add_field(field.name, DataType.FLOAT_VECTOR, dim=field.dim)
-            indexes.add_index(
-                field.name, index_type="AUTOINDEX", metric_type=_METRICS[field.metric]
-            )
-        for name, kind in schema.attributes.items():
-            sizes: dict[str, Any] = {}
-            if kind in ("keyword", "keywords"):
-                sizes = {"max_length": MAX_TEXT}
-            if kind == "keywords":
-                sizes |= {"max_capacity": MAX_TERMS, "element_type": DataType.VARCHAR}
-            made.add_field(name, _TYPES[kind], nullable=True, **sizes)
-        self._client.create_collection(
-            self._collection,
-            schema=made,
-            index_params=indexes,
-            consistency_level=_STRONG,
-            properties={_PROPERTY: schema.to_json().decode()},
-        )
-
-    def _described(self, schema: StoreSchema | None) -> StoreSchema:
-        found = self._client.describe_collection(self._collection)
-        try:
-            kept = StoreSchema.from_json(found["properties"].get(_PROPERTY) or found["description"])
-        except msgspec.DecodeError as error:
-            raise StoreError(
-                f"the collection {self._collection!r} was not made by shortlist ({error}).",
-                remedy="Name another collection.",
-                where=self._where,
-            ) from error
-        if schema is not None and schema != kept:
-            raise ConfigError(
-                f"the collection {self._collection!r} holds {kept}, and {schema} was asked for.",
-                remedy="Open it without a schema, or name another collection.",
-                where=self._where,
-            )
-        return kept
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -232,8 +158,8 @@ class MilvusStore:
                     limit=int(k),
                     filter=text,
                     output_fields=carried or ["id"],
-                    search_params={"metric_type": _METRICS[of.metric]},
-                    consistency_level=_STRONG,
+                    search_params={"metric_type": METRICS[of.metric]},
+                    consistency_level=STRONG,
                 )
                 hits += [self._hits(list(one), carried, sign) for one in found]
         return hits
@@ -265,7 +191,7 @@ class MilvusStore:
                 filter="",
                 batch_size=batch,
                 output_fields=asked,
-                consistency_level=_STRONG,
+                consistency_level=STRONG,
             )
             while rows := pages.next():
                 yield self._records(list(rows), names, [])
@@ -287,13 +213,13 @@ class MilvusStore:
         self._client.close()
 
     def _filter(self, where: str) -> str:
-        expression = checks.filter_of(where, self._empty)
+        expression = filter_of(where, self._empty, self.schema.attributes)
         return "" if expression is None else rendered(expression, self.schema, self._empty)
 
     def _query(self, text: str, fields: list[str]) -> list[Any]:
         return list(
             self._client.query(
-                self._collection, filter=text, output_fields=fields, consistency_level=_STRONG
+                self._collection, filter=text, output_fields=fields, consistency_level=STRONG
             )
         )
 

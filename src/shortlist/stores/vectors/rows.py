@@ -1,9 +1,8 @@
-"""The truth of the embedded store: one SQLite file that holds every record and the manifest.
+"""The truth of the embedded store: one SQLite file of every record, and of the `manifest`.
 
 Every write of a record makes a new row with a new `sequence`, the primary key, so what changed
 since any instant is a range of it. A row that is replaced or deleted leaves its sequence in
-`gone`. Segments are listed beside the rows, so that which rows are in segments and which are not
-yet changes in one transaction.
+`gone`.
 """
 
 from __future__ import annotations
@@ -22,64 +21,22 @@ from numpy.typing import NDArray
 from shortlist.core.errors import ConfigError, StoreError
 from shortlist.core.keys import decode, encode
 from shortlist.stores.database import Database
+from shortlist.stores.vectors import manifest
 from shortlist.stores.vectors.checks import Batch
 from shortlist.stores.vectors.contract import Attribute, Records, StoreSchema
+from shortlist.stores.vectors.manifest import Sequences
 
 FORMAT = 1
 """The version of the folder's layout that this package writes and the newest it reads."""
 
-_TABLES = """
+_ROWS = """
 CREATE TABLE IF NOT EXISTS rows (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL UNIQUE, content TEXT NOT NULL,
-    attributes BLOB NOT NULL, vectors BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS gone (at INTEGER PRIMARY KEY AUTOINCREMENT, sequence INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS segments (
-    name TEXT PRIMARY KEY, digest TEXT NOT NULL, dead BLOB NOT NULL, gone INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS state (
-    one INTEGER PRIMARY KEY CHECK (one = 1), format INTEGER NOT NULL, schema TEXT NOT NULL,
-    version INTEGER NOT NULL, manifest INTEGER NOT NULL, indexed INTEGER NOT NULL,
-    pruned INTEGER NOT NULL, settled INTEGER NOT NULL)
+    attributes BLOB NOT NULL, vectors BLOB NOT NULL)
 """
 _SOME = 500  # parameters of one statement
 
-Sequences = NDArray[np.int64]
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class State:
-    """Where the store stands.
-
-    Attributes:
-        version: grows with every write and every change of the manifest.
-        manifest: grows with every change of the list of segments.
-        indexed: rows up to this sequence are in segments.
-        pruned: `gone` may lack entries up to here.
-        settled: entries of `gone` up to here were in segments' own lists at the last change.
-    """
-
-    version: int
-    manifest: int
-    indexed: int
-    pruned: int
-    settled: int
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A segment in the manifest.
-
-    Attributes:
-        name: its folder's.
-        digest: the checksum of its description, which holds those of its files.
-        dead: bitmap of its rows that are gone.
-        gone: the entry of `gone` up to which `dead` knows.
-    """
-
-    name: str
-    digest: str
-    dead: bytes
-    gone: int
 
 
 @dataclass(frozen=True)
@@ -119,7 +76,9 @@ class RowFile:
                 where=str(path.parent),
             )
         self.path = path
-        self._database = Database(path, _TABLES, synchronous="FULL", lost=_LOST)
+        self._database = Database(
+            path, f"{_ROWS};{manifest.TABLES}", synchronous="FULL", lost=_LOST
+        )
         with self._database.write() as connection:
             if schema is not None:
                 connection.execute(
@@ -199,25 +158,6 @@ class RowFile:
                 connection.execute("UPDATE state SET version = version + 1")
         return removed
 
-    def state(self, connection: sqlite3.Connection) -> State:
-        """Where the store stands."""
-        columns = "version, manifest, indexed, pruned, settled"
-        return State(*connection.execute(f"SELECT {columns} FROM state").fetchone())
-
-    def segments(self, connection: sqlite3.Connection) -> list[Entry]:
-        """The manifest, in order of name."""
-        found = connection.execute("SELECT name, digest, dead, gone FROM segments ORDER BY name")
-        return [Entry(*row) for row in found]
-
-    def gone(self, connection: sqlite3.Connection, after: int) -> tuple[int, Sequences]:
-        """The last entry of `gone`, and the sequences of those after an entry."""
-        rows = connection.execute(
-            "SELECT at, sequence FROM gone WHERE at > ? ORDER BY at", (after,)
-        ).fetchall()
-        if not rows:
-            return after, np.empty(0, np.int64)
-        return rows[-1][0], np.array([row[1] for row in rows], np.int64)
-
     def after(self, connection: sqlite3.Connection, sequence: int, limit: int) -> Rows:
         """Rows written after a sequence, at most `limit`."""
         return self._rows(
@@ -262,46 +202,6 @@ class RowFile:
                 f"{_SELECT} WHERE id > ? ORDER BY id LIMIT ?", (encode(after), limit)
             ).fetchall()
         return self._rows(found)
-
-    def commit(
-        self,
-        connection: sqlite3.Connection,
-        *,
-        added: Entry | None,
-        kept: Sequence[Entry],
-        removed: Sequence[str],
-        indexed: int,
-    ) -> None:
-        """Change the manifest, inside a transaction of `transaction`.
-
-        Args:
-            connection: the transaction's.
-            added: a new segment.
-            kept: segments whose list of dead rows is newer than what is written.
-            removed: names of segments that go.
-            indexed: the new `State.indexed`.
-        """
-        connection.executemany("DELETE FROM segments WHERE name = ?", [(n,) for n in removed])
-        if added is not None:
-            row = (added.name, added.digest, added.dead, added.gone)
-            connection.execute("INSERT INTO segments VALUES (?, ?, ?, ?)", row)
-        connection.executemany(
-            "UPDATE segments SET dead = ?, gone = ? WHERE name = ? AND gone < ?",
-            [(entry.dead, entry.gone, entry.name, entry.gone) for entry in kept],
-        )
-        # A reader that searches now and then finds what it needs in `gone`, because entries
-        # stay until the change of the manifest after the one that made them unnecessary.
-        settled = self.state(connection).settled
-        lowest, last = connection.execute(
-            "SELECT min(gone), (SELECT coalesce(max(at), 0) FROM gone) FROM segments"
-        ).fetchone()
-        upto = settled if lowest is None else min(settled, lowest)
-        connection.execute("DELETE FROM gone WHERE at <= ? AND sequence <= ?", (upto, indexed))
-        connection.execute(
-            "UPDATE state SET version = version + 1, manifest = manifest + 1, indexed = ?, "
-            "pruned = max(pruned, ?), settled = max(settled, ?)",
-            (indexed, upto, last),
-        )
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

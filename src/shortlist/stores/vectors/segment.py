@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,24 +24,22 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_128, xxh3_128_hexdigest
 
-from shortlist.config.schema import IndexSection
 from shortlist.core.bitmap import Bitmap
 from shortlist.core.catalogue import Column, ColumnKind
 from shortlist.core.errors import ReleaseError, StoreError
 from shortlist.core.progress import Progress
 from shortlist.core.vocabulary import open_array
-from shortlist.index.build import build_index, load_index
+from shortlist.index.build import load_index
 from shortlist.index.contract import Index
+from shortlist.index.exact import ExactIndex
+from shortlist.index.files import read_description
 from shortlist.stores.vectors.contract import StoreSchema
+from shortlist.stores.vectors.lists import Family, Halves, Lists, Member, Source, build_lists
+from shortlist.stores.vectors.manifest import Sequences
 from shortlist.stores.vectors.metric import Floats
-from shortlist.stores.vectors.rows import Sequences
 
 FORMAT = 1
 _BLOCK = 1 << 22
-_IVF_FROM = 3_000_000
-"""Numbers (rows x width) from which a segment's index is an ivf: a scan of so many takes 1 ms."""
-_HALF_MOST = 60_000.0
-"""An ivf keeps vectors at half precision, which can hold this; larger numbers need `exact`."""
 
 
 class _ColumnFiles(msgspec.Struct, frozen=True):
@@ -55,12 +53,22 @@ class _Description(msgspec.Struct, frozen=True):
     n: int
     columns: list[_ColumnFiles]
     files: dict[str, tuple[int, str]]
+    families: list[Family | None] = []
 
 
 @dataclass(frozen=True)
-class _Vectors:
-    rows: NDArray[np.int32]
-    vectors: Floats
+class Held:
+    """The vectors of a field that a segment is made of.
+
+    Attributes:
+        vectors: `[n, width]`, as indexes hold them: float16 for lists, float32 for a scan.
+        near: lists of the family that the new ones belong to; None for none.
+        sources: the lists that rows are in already.
+    """
+
+    vectors: Halves | Floats
+    near: Member | None = None
+    sources: Sequence[Source] = ()
 
 
 @dataclass(frozen=True)
@@ -71,13 +79,13 @@ class Content:
         sequences: `int64[n]`, ascending.
         ids: a text column.
         attributes: a column of each attribute.
-        held: vectors of each field as indexes hold them.
+        held: vectors of each field.
     """
 
     sequences: Sequences
     ids: Column
     attributes: Mapping[str, Column]
-    held: Mapping[str, Floats]
+    held: Mapping[str, Held]
 
 
 class Segment:
@@ -90,6 +98,7 @@ class Segment:
         ids: Column,
         columns: Mapping[str, Column],
         indexes: Mapping[str, Index],
+        members: Mapping[str, Member],
     ) -> None:
         self.name = name
         self.sequences = sequences
@@ -97,6 +106,7 @@ class Segment:
         self._ids = ids
         self._columns = columns
         self._indexes = indexes
+        self._members = members
 
     @property
     def kinds(self) -> dict[str, str]:
@@ -128,15 +138,21 @@ class Segment:
                 )
                 for i, entry in enumerate(description.columns)
             ]
-            indexes = {
-                field.name: load_index(folder / f"field{i}", check=False)
-                for i, field in enumerate(schema.fields)
-            }
+            indexes, members = {}, {}
+            families = description.families or [None] * len(schema.fields)
+            for i, (field, family) in enumerate(zip(schema.fields, families, strict=True)):
+                inner = folder / f"field{i}"
+                if family is None:
+                    indexes[field.name] = load_index(inner, check=False)
+                else:
+                    lists = Lists.load(inner, read_description(inner))
+                    members[field.name] = Member(family, inner / "lists.faiss", lists.settings)
+                    indexes[field.name] = lists
             sequences = open_array(folder / "sequences.npy")
         except (OSError, ValueError, ReleaseError) as error:
             raise _damaged(folder, f"cannot be opened: {error}") from error
         attributes = dict(zip(schema.attributes, columns[1:], strict=True))
-        return cls(folder.name, sequences, columns[0], attributes, indexes)
+        return cls(folder.name, sequences, columns[0], attributes, indexes, members)
 
     def ids(self, rows: NDArray[Any]) -> list[str]:
         """The ids at rows."""
@@ -146,6 +162,15 @@ class Segment:
     def id_column(self) -> Column:
         """The ids of all rows."""
         return self._ids
+
+    def member(self, field: str) -> Member | None:
+        """The lists of a field and their family; None where it is scanned."""
+        return self._members.get(field)
+
+    def lists(self, field: str) -> Lists | None:
+        """The index of a field where it is of a family."""
+        index = self._indexes[field]
+        return index if isinstance(index, Lists) else None
 
     def held(self, field: str, rows: NDArray[Any]) -> Floats:
         """The vectors at rows as the index holds them, perhaps at half precision."""
@@ -175,13 +200,18 @@ def write_segment(folder: Path, content: Content, schema: StoreSchema, progress:
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
     n = len(content.sequences)
+    families = []
     for i, field in enumerate(schema.fields):
-        vectors = content.held[field.name]
-        wide = vectors.size >= _IVF_FROM and float(np.abs(vectors).max()) < _HALF_MOST
-        section = IndexSection(kind="ivf" if wide else "exact")
-        rows = np.arange(n, dtype=np.int32)
-        index, _ = build_index(_Vectors(rows, vectors), section, 0, progress)
+        held = content.held[field.name]
+        index: Index
+        family = None
+        if held.vectors.dtype == np.float16:
+            halves = held.vectors.astype(np.float16, copy=False)
+            index, family = build_lists(halves, held.near, held.sources, progress)
+        else:
+            index = ExactIndex.build(np.arange(n, dtype=np.int32), held.vectors)
         index.save(beside / f"field{i}")
+        families.append(family)
     np.save(beside / "sequences.npy", content.sequences)
     described = []
     for i, column in enumerate([content.ids, *content.attributes.values()]):
@@ -192,7 +222,7 @@ def write_segment(folder: Path, content: Content, schema: StoreSchema, progress:
     for path in sorted(p for p in beside.rglob("*") if p.is_file()):
         files[path.relative_to(beside).as_posix()] = (path.stat().st_size, _checksum(path))
         _sync(path)
-    encoded = msgspec.json.encode(_Description(FORMAT, n, described, files))
+    encoded = msgspec.json.encode(_Description(FORMAT, n, described, files, families))
     (beside / "segment.json").write_bytes(encoded)
     _sync(beside / "segment.json")
     for inner in [path for path in beside.iterdir() if path.is_dir()]:

@@ -17,9 +17,10 @@ from shortlist.core.expression import Expression, matches
 from shortlist.stores.vectors.block import CAPACITY, Block
 from shortlist.stores.vectors.columns import attribute, catalogue
 from shortlist.stores.vectors.contract import Hits, StoreSchema, VectorField
+from shortlist.stores.vectors.manifest import Sequences
 from shortlist.stores.vectors.metric import Floats, asked, scored
-from shortlist.stores.vectors.rows import Sequences
 from shortlist.stores.vectors.segment import Segment
+from shortlist.stores.vectors.together import Found, Kin, search_together
 
 Filters = BudgetedCache[tuple[str, str], Bitmap]
 """Bitmaps of filters over parts that no longer change, by the part's name and the filter."""
@@ -190,10 +191,14 @@ class Searcher:
         """The k nearest of each query, nearest first; equal ones in the order of writing."""
         views = [view for view in snapshot.views if view.alive]
         prepared = asked(queries, of.metric)
+        together = _together(views, of.name, prepared, k) if expression is None else {}
         rows, products, origins, sequences = [], [], [], []
         for number, view in enumerate(views):
-            allow = None if expression is None else self._allowed(view, where, expression)
-            found, product = view.search(of.name, prepared, k, allow)
+            if number in together:
+                found, product = together[number]
+            else:
+                allow = None if expression is None else self._allowed(view, where, expression)
+                found, product = view.search(of.name, prepared, k, allow)
             rows.append(found)
             products.append(product)
             origins.append(np.full(found.shape, number, np.int32))
@@ -233,3 +238,22 @@ class Searcher:
                 for place in places.tolist():
                     values[name][place] = attribute(kind, column.value(int(rows[place])))
         return Hits(ids, scores, values)
+
+
+def _together(views: Sequence[View], field: str, queries: Floats, k: int) -> dict[int, Found]:
+    """What the segments of families find, by their places in `views`."""
+    families: dict[str, list[tuple[int, Kin]]] = {}
+    for number, view in enumerate(views):
+        part = view.part
+        if not isinstance(part, Segment):
+            continue
+        member, lists = part.member(field), part.lists(field)
+        if member is not None and lists is not None:
+            kin = Kin(lists, view.dead, view.alive, member.family.tuned)
+            families.setdefault(member.family.name, []).append((number, kin))
+    found: dict[int, Found] = {}
+    for family in families.values():
+        parts = search_together([kin for _, kin in family], queries, k)
+        if parts is not None:
+            found.update(zip((number for number, _ in family), parts, strict=True))
+    return found

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from shortlist.core.errors import ReleaseError
+from shortlist.core.shared import Shared
 from shortlist.text.encoding.contract import readable
 
 TOGETHER = 32
@@ -46,7 +47,7 @@ class OnnxEncoder:
         self._tokenizer = Tokenizer.from_buffer(tokenizer)
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(length)
-        self._session = _open(model, threads)
+        self._session = _SESSIONS.get(model, lambda: _open(model, threads), threads)
         self._typed = "token_type_ids" in {i.name for i in self._session.get_inputs()}
         self._length, self._pad = length, pad
         self.version = version
@@ -77,6 +78,9 @@ class OnnxEncoder:
             inputs["token_type_ids"] = np.zeros_like(ids)
         (vectors,) = self._session.run(None, inputs)
         return np.asarray(vectors, np.float32)
+
+
+_SESSIONS: Shared[onnxruntime.InferenceSession] = Shared()
 
 
 def _open(model: bytes, threads: int) -> onnxruntime.InferenceSession:

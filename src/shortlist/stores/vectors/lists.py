@@ -1,0 +1,234 @@
+"""`Lists`: an inverted file whose clusters and codes other segments share.
+
+What takes long about an inverted file is finding its clusters. They are trained once, and the
+segments written after that take them over: new rows are only assigned to them, and the rows of
+several segments are put together by joining their lists, codes and all. Such segments are a
+*family*. A new one is trained when a segment has `OUTGROWN` times the rows of the last one's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import faiss
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from xxhash import xxh3_64_hexdigest
+
+from shortlist.config.schema import IndexSection
+from shortlist.core.progress import Progress, stage
+from shortlist.index.approximate import Settings
+from shortlist.index.centroids import lists_for, quantisers_for
+from shortlist.index.exact import ExactIndex
+from shortlist.index.ivf import IvfIndex
+from shortlist.index.reach import ListSample
+from shortlist.index.tune import filters_for, sample_queries, tune
+from shortlist.index.vectors import VectorTable
+from shortlist.stores.vectors.metric import Floats
+
+OUTGROWN = 3
+_PER_LIST = 40
+"""Vectors that the clusters are trained on, for each."""
+_TURNS = 6
+_QUERIES = 100
+_TUNED_FOR = 2
+"""Settings are chosen anew when there are so many times the rows they were chosen for."""
+_ADD = 16_384
+
+Halves = NDArray[np.float16]
+
+
+class Family(msgspec.Struct, frozen=True):
+    """Whose clusters and codes a segment's lists have.
+
+    Attributes:
+        name: a checksum of them.
+        trained: how many rows they were trained for.
+        tuned: how many rows the settings were chosen for.
+    """
+
+    name: str
+    trained: int
+    tuned: int
+
+
+class Lists(IvfIndex):
+    """An inverted file that can be searched in steps, for a search of a whole family."""
+
+    def probes(self, k: int, total: int) -> int:
+        """How many lists a search for the k nearest of so many rows visits."""
+        tuned = float(self.settings.knobs["nprobe"])
+        return min(self.lists, int(np.ceil(max(tuned, 2 * min(k, total) * self.lists / total))))
+
+    def depth(self, k: int) -> int:
+        """How many candidates are scored again for the k nearest of a family."""
+        return max(self.settings.knobs["k_factor"] * self.settings.at, k + k // 2)
+
+    def nearest_lists(self, queries: Floats, probes: int) -> tuple[Floats, NDArray[np.int64]]:
+        """Scores and numbers of the lists to visit, nearest first, both `[q, probes]`."""
+        scores, order = self._coarse.quantizer.search(queries, probes)
+        return scores, order
+
+    def approximate(
+        self, queries: Floats, nearest: tuple[Floats, NDArray[np.int64]], most: int
+    ) -> tuple[Floats, NDArray[np.int64]]:
+        """Scores by codes and rows of the best in some lists, `[q, most]`; -1 past the last."""
+        q, probes = nearest[1].shape
+        scores, rows = np.empty((q, most), np.float32), np.empty((q, most), np.int64)
+        parameters: Any = faiss.SearchParametersIVF()
+        parameters.nprobe = probes
+        pointers = [faiss.swig_ptr(a) for a in (queries, nearest[1], nearest[0], scores, rows)]
+        asked, order, near, out, found = pointers
+        self._coarse.search_preassigned_c(
+            q, asked, most, order, near, out, found, False, parameters
+        )
+        return scores, rows
+
+    def refined(
+        self, queries: Floats, rows: NDArray[np.int64], k: int
+    ) -> tuple[NDArray[np.int32], Floats]:
+        """The k best of each query's own rows (-1 for none) by their vectors."""
+        found = np.empty((len(queries), k), np.int32)
+        scores = np.empty((len(queries), k), np.float32)
+        self._refine(queries, rows, found, scores)
+        return found, scores
+
+
+@dataclass(frozen=True)
+class Member:
+    """Lists of a family, in a file.
+
+    Attributes:
+        family: which.
+        path: faiss' file of them.
+        settings: how they are searched.
+    """
+
+    family: Family
+    path: Path
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class Source:
+    """Rows that an index has already.
+
+    Attributes:
+        member: the lists that hold them.
+        size: how many rows those have.
+        rows: `int64[m]`, which of them go on.
+        to: `int64[m]`, their rows in the new index.
+    """
+
+    member: Member
+    size: int
+    rows: NDArray[np.int64]
+    to: NDArray[np.int64]
+
+
+def build_lists(
+    vectors: Halves, near: Member | None, sources: Sequence[Source], progress: Progress
+) -> tuple[Lists, Family]:
+    """An index over vectors, of the family of `near` unless that is outgrown.
+
+    Args:
+        vectors: `float16[n, width]`.
+        near: the family that the store's segments have; None for none.
+        sources: where rows are already; those of the family are taken over as they are.
+        progress: told of the steps.
+    """
+    n = len(vectors)
+    index = None
+    if near is not None and n < OUTGROWN * near.family.trained:
+        index = _read(near.path)
+    if index is None:
+        near, index = None, _trained(vectors, progress)
+    else:
+        index.reset()
+    fresh = np.ones(n, np.bool_)
+    for source in sources:
+        mine = near is not None and source.member.family.name == near.family.name
+        if mine and _join(index, source):
+            fresh[source.to] = False
+    rest = np.flatnonzero(fresh)
+    with stage(progress, "index vectors", n):
+        for start in range(0, len(rest), _ADD):
+            some = rest[start : start + _ADD]
+            index.add_with_ids(vectors[some].astype(np.float32), some)
+            progress.advance(len(some))
+    rows = np.arange(n, dtype=np.int32)
+    table = VectorTable.of(rows, vectors, np.float16)
+    sample = ListSample.of(index, np.random.default_rng(n))
+    settings = Settings(100, {"nprobe": min(32, index.nlist), "k_factor": 2})
+    if near is not None:
+        settings = near.settings
+    lists = Lists(index, table, sample, "pq", settings, threads=1)
+    if near is not None and n < _TUNED_FOR * near.family.tuned:
+        return lists, near.family
+    name = _checksum(index) if near is None else near.family.name
+    trained = n if near is None else near.family.trained
+    return _tuned(lists, rows, vectors, progress), Family(name, trained, n)
+
+
+def _trained(vectors: Halves, progress: Progress) -> Any:
+    """Lists without rows."""
+    n, width = vectors.shape
+    lists = lists_for(n)
+    with stage(progress, "cluster vectors"):
+        index: Any = faiss.index_factory(
+            width, f"IVF{lists},PQ{quantisers_for(width)}x4fs", faiss.METRIC_INNER_PRODUCT
+        )
+        index.cp.niter = _TURNS
+        sample = np.arange(n)
+        if n > lists * _PER_LIST:
+            random = np.random.default_rng(n)
+            sample = np.sort(random.choice(n, lists * _PER_LIST, replace=False))
+        index.train(vectors[sample].astype(np.float32))
+    return index
+
+
+def _read(path: Path) -> Any | None:
+    """The lists of a file, in memory; None where it was damaged since it was opened."""
+    try:
+        return faiss.read_index(str(path))
+    except RuntimeError:
+        return None
+
+
+def _join(index: Any, source: Source) -> bool:
+    """Add the lists of a source, its rows renamed; whether they could be read."""
+    other = _read(source.member.path)
+    if other is None:
+        return False
+    if len(source.rows) < source.size:
+        gone = np.ones(source.size, np.bool_)
+        gone[source.rows] = False
+        bits = np.packbits(gone, bitorder="little")
+        other.remove_ids(faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits)))
+    names = np.full(source.size, -1, np.int64)
+    names[source.rows] = source.to
+    lists = other.invlists
+    for number in range(other.nlist):
+        if size := lists.list_size(number):
+            ids = faiss.rev_swig_ptr(lists.get_ids(number), size)
+            ids[:] = names[ids]
+    index.merge_from(other, 0)
+    return True
+
+
+def _checksum(index: Any) -> str:
+    centroids = index.quantizer.reconstruct_n(0, index.nlist)
+    codes = faiss.vector_to_array(index.pq.centroids)
+    return str(xxh3_64_hexdigest(centroids.tobytes() + codes.tobytes()))
+
+
+def _tuned(lists: Lists, rows: NDArray[np.int32], vectors: Halves, progress: Progress) -> Lists:
+    section = IndexSection(kind="ivf")
+    queries = sample_queries(vectors, _QUERIES, np.random.default_rng(len(rows)))
+    filters = filters_for(rows, vectors, queries[0])
+    truth = ExactIndex.build(rows, vectors)
+    return tune(lists, truth, queries, filters, section.recall, section.at, progress)[0]

@@ -1,0 +1,36 @@
+"""`Languages`: what language the words of a text are in, script by script."""
+
+from __future__ import annotations
+
+from shortlist.text import boundaries, segment
+from shortlist.text.languages import languages_of, vote, written_in
+from shortlist.text.settings import AnalyzerSettings
+
+_KANJI_ALONE = 6
+"""Japanese has no longer stretch without kana than this; Chinese may be short too."""
+
+
+class Languages(dict[str, str]):
+    """Script → the language of a text's words in it, found out when it is asked for."""
+
+    def __init__(self, settings: AnalyzerSettings, pieces: list[str], said: str) -> None:
+        super().__init__({"": ""})
+        self._settings, self._pieces, self._said = settings, pieces, said
+
+    def __missing__(self, script: str) -> str:
+        self[script] = language = self._choose(script)
+        return language
+
+    def _choose(self, script: str) -> str:
+        if self._said and written_in(self._said) == script:
+            return self._said
+        candidates = languages_of(script, self._settings.languages)
+        if script == "Han":
+            dense = [p for p in self._pieces if boundaries.describe(p)[1] == "Han"]
+            if any(map(segment.has_kana, dense)):
+                return "ja"
+            if "zh" in candidates and sum(map(len, dense)) > _KANJI_ALONE:
+                return "zh"
+        if len(candidates) < 2:
+            return candidates[0] if candidates else ""
+        return vote(self._pieces, candidates, self._settings.diacritics)
