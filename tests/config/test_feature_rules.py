@@ -62,6 +62,8 @@ of = "price"
         ('[features.a]\nwindow = "1d"\nhalf_life = "1d"', "both a window"),
         ('[features.a]\nby = ["colour"]', r'features.a.by\[0\] = "colour" names a column'),
         ('[features.a]\nby = ["item", "user"]', "says not whose events"),
+        ('[features.a]\nby = ["city"]', r'It is one of users: write "user.city"\.'),
+        ('[features.a]\nvalue = "column"\nof = "city"', r'of users: add by = \["user"\]\.'),
         ('[features.a]\nby = ["item", "user.city"]', "says not whose events"),
         ('[features.a]\nby = ["user.city", "user.age"]', "says not whose events"),
         ('[features.a]\nby = ["user.cty"]', r"by\[0\] = \"user.cty\" names .* mean 'user.city'"),

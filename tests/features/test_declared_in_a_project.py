@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from pathlib import Path
 
 import ibis
@@ -9,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from litestar.testing import TestClient
 
 from shortlist.core.errors import ConfigError, FeatureError
 from shortlist.core.event import Event
@@ -19,6 +21,7 @@ from shortlist.features import AsOf, FeatureSet
 from shortlist.features.offline import catalogue_table
 from shortlist.offline.data.prepared import Prepared
 from shortlist.project import Project
+from shortlist.serve.app import create_app
 from shortlist.serve.batching import Batcher
 from shortlist.testing.marketplace import generate
 
@@ -225,17 +228,38 @@ def test_a_log_replayed_through_the_engine_gives_what_the_offline_join_gives(
         np.testing.assert_allclose(online, column[order], rtol=1e-5, atol=1e-5, err_msg=name)
 
 
-def test_without_the_defaults_only_declared_features_rank(project: Project, tmp_path: Path) -> None:
-    text = (project.folder / "shortlist.toml").read_text()
-    (tmp_path / "shortlist.toml").write_text(text + "\n[features]\ndefaults = false\n")
-    bare = Project(tmp_path)
-    assert bare.train().published
-    assert tuple(bare.releases.list()[0].features) == DECLARED
-    engine = bare.open()
-    try:
-        assert len(engine.recommend("nobody", k=5)) == 5
-    finally:
-        engine.close()
+@pytest.fixture(scope="module")
+def old(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project whose log is older than one of its features may know; without built-in features."""
+    home = tmp_path_factory.mktemp("old")
+    text = (project.folder / "shortlist.toml").read_text().replace("3650d", "1h")
+    (home / "shortlist.toml").write_text(text + "\n[features]\ndefaults = false\n")
+    old = Project(home)
+    assert old.train().published
+    return old
+
+
+def test_without_the_defaults_only_declared_features_rank(old: Project) -> None:
+    assert tuple(old.releases.list()[0].features) == DECLARED
+
+
+def test_an_old_log_does_not_keep_a_server_from_starting(old: Project) -> None:
+    config = old.config
+    app = create_app(config, old.folder, old.open)
+    with TestClient(app) as client:
+        deadline = time.monotonic() + 60
+        while client.get("/readyz").status_code != 200:
+            assert time.monotonic() < deadline, client.get("/readyz").text
+            time.sleep(0.02)
+        item = Prepared.load(old.folder).catalogue.vocabulary.ids(np.array([0], np.int32))[0]
+        refused = client.post("/v1/recommend", json={"user": "ann"})
+        assert refused.status_code == 503
+        assert "'lately' may be 1h old at most" in refused.json()["error"]["problem"]
+        assert client.post("/v1/similar", json={"item": item, "k": 3}).status_code == 200
+        posted = client.post("/v1/events", json={"user": "ann", "item": item, "kind": "view"})
+        assert posted.status_code == 202
+        answered = client.post("/v1/recommend", json={"user": "ann"})
+        assert answered.status_code == 200 and answered.json()["items"]
 
 
 def test_the_list_says_what_each_feature_is_like(project: Project, capsys) -> None:
@@ -256,38 +280,6 @@ def listed(project: Project, capsys) -> list[dict]:
     capsys.readouterr()
     features(project.folder, json=True)
     return json.loads(capsys.readouterr().out)
-
-
-def test_what_was_served_is_what_training_computes(
-    project: Project, tmp_path: Path, capsys
-) -> None:
-    from shortlist.cli.features import features
-
-    text = (project.folder / "shortlist.toml").read_text()
-    (tmp_path / "shortlist.toml").write_text(text + "\n[serve]\nlog_features = 1.0\n")
-    logging = Project(tmp_path)
-    assert logging.train().published
-    prepared = Prepared.load(tmp_path)
-    users, engine = prepared.user_ids(), logging.open()
-    some_item = prepared.catalogue.vocabulary.ids(np.array([0], np.int32))[0]
-    try:
-        time, known = prepared.watermark, engine.similar(some_item, k=30).ids
-        for n in range(12):
-            time += 7 * MINUTE
-            engine.post([Event(users[n], known[n], time, "like")])
-            engine.answer([Request(user=users[n], k=5, now=time + 1)])
-        engine.post([Event(users[0], known[0], time + MINUTE, "like")])
-    finally:
-        engine.close()
-    features(tmp_path, skew=True, json=True)
-    early = json.loads(capsys.readouterr().out)
-    assert early["requests"] == 0 and early["later"] == 12
-    assert logging.train().published  # collects what was posted
-    features(tmp_path, skew=True, json=True)
-    late = json.loads(capsys.readouterr().out)
-    assert late["requests"] == 12
-    assert {one["name"] for one in late["features"]} >= {"week", "hot_category", "user_idle"}
-    assert all(one["different"] == 0 for one in late["features"]), late["features"][:3]
 
 
 def test_a_feast_repository_holds_what_the_engine_would_say(

@@ -14,7 +14,8 @@ from shortlist.testing.declared_oracle import DeclaredOracle
 from shortlist.testing.declared_random import declared_world
 from shortlist.testing.declared_sections import KINDS, START, UNCOUNTED, sections
 
-Log = list[tuple[int, int, int, str]]
+BATCH = 7
+"""How many events are posted at once."""
 
 
 def online(
@@ -24,7 +25,8 @@ def online(
     counters = world.counters(until)
     posted = [*world.events, *world.others]
     order(posted)
-    world.post(counters, posted)
+    for start in range(0, len(posted), BATCH):
+        world.post(counters, posted[start : start + BATCH])
     columns = []
     for user, now, rows in world.asks:
         out = np.full((len(world.features), len(rows)), np.nan, np.float32)
@@ -109,7 +111,7 @@ WORLDS = st.builds(
 )
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(WORLDS, st.randoms(use_true_random=False))
 def test_both_sides_agree_on_any_log_posted_in_any_order(
     world: DeclaredWorld, random: "np.random.Generator"
@@ -121,7 +123,7 @@ def test_both_sides_agree_on_any_log_posted_in_any_order(
     )
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(WORLDS, st.lists(EVENT | OTHER, min_size=1, max_size=6), st.integers(0, 2 * DAY))
 def test_no_value_depends_on_an_event_at_or_after_its_instant(
     world: DeclaredWorld, later: list[Happening], after: int

@@ -1,4 +1,4 @@
-"""Pairs of a user's and an item's values: crossed line by line, and given places as they are met."""
+"""Pairs of a user's and an item's values, line by line, and the places that they get."""
 
 import numpy as np
 from hypothesis import given

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -51,9 +50,8 @@ def test_the_set_under_test_has_every_family() -> None:
     assert {"affinity:kind", "affinity_idle:tags", "affinity:tags"} <= set(EVERY.names)
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_online_and_offline_agree_with_the_definition_on_a_long_log(seed: int) -> None:
-    world = random_world(seed, users=20, items=60, events=3_000, asks=40)
+def test_online_and_offline_agree_with_the_definition_on_a_long_log() -> None:
+    world = random_world(0, users=20, items=60, events=3_000, asks=40)
     assert max(len(world.history(ask.user, ask.time)) for ask in world.asks) == 100
     expected = oracle(world)
     _, _, offline = EVERY.matrix(world.as_of())
@@ -95,7 +93,7 @@ def test_online_and_offline_agree_on_any_log(world: FeatureWorld) -> None:
     assert_same(online(world, min(ask.time for ask in world.asks)), expected)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(WORLDS, st.lists(st.tuples(st.integers(0, 2), st.integers(0, 4), st.integers(0, 9 * DAY))))
 def test_events_at_or_after_a_request_never_change_its_features(
     world: FeatureWorld, later: list[tuple[int, int, int]]

@@ -42,8 +42,6 @@ requests = 150
 users = 10
 [serve]
 log_features = 1.0
-[features]
-defaults = false
 [features.age]
 value = "column"
 by = ["user"]
@@ -71,8 +69,42 @@ value = "rate"
 kinds = ["view"]
 among = ["impression"]
 prior = [1, 20]
+[features.hot_category]
+by = ["category"]
+half_life = "1d"
+[features.crowd]
+by = ["user.likes"]
+window = "7d"
+[features.crowd_item]
+by = ["user.likes", "item"]
+default = -1.0
+[features.crowd_category_buys]
+value = "rate"
+kinds = ["purchase"]
+by = ["user.likes", "category"]
+half_life = "1d"
+default = -1.0
+[features.crowd_through]
+value = "rate"
+kinds = ["view"]
+among = ["impression"]
+prior = [1, 20]
+by = ["user.likes", "item"]
+default = -1.0
 """
-DECLARED = ("age", "price", "liked", "alike", "through", "price_by_age")
+DECLARED = (
+    "age",
+    "price",
+    "liked",
+    "alike",
+    "through",
+    "hot_category",
+    "crowd",
+    "crowd_item",
+    "crowd_category_buys",
+    "crowd_through",
+    "price_by_age",
+)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +129,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 def test_a_release_holds_the_columns_of_users_that_features_read(project: Project) -> None:
     manifest = project.releases.list()[0]
-    assert tuple(manifest.features) == DECLARED
+    assert tuple(manifest.features)[-len(DECLARED) :] == DECLARED
     assert "users/columns.json" in manifest.files
     prepared = Prepared.load(project.folder)
     table = prepared.user_table()
@@ -119,7 +151,33 @@ def test_a_release_holds_the_columns_of_users_that_features_read(project: Projec
     for explained in strangers:
         assert {one["features"]["age"] for one in explained} == {-1.0}
         assert {one["features"]["liked"] for one in explained} == {-1.0}
+        assert {one["features"]["crowd_item"] for one in explained} == {-1.0}
     assert {one["features"]["alike"] for one in strangers[1]} == {-2.0}
+
+
+def test_an_event_counts_for_those_who_share_a_value_with_its_user(project: Project) -> None:
+    table = pq.read_table(project.folder / "users.parquet").to_pydict()
+    likes = dict(zip(table["user_id"], map(set, table["likes"]), strict=True))
+    user, values = next((u, v) for u, v in likes.items() if len(v) == 1)
+    alike = next(u for u, v in likes.items() if v == values and u != user)
+    other = next(u for u, v in likes.items() if not v & values)
+    engine = project.open()
+    now = Prepared.load(project.folder).watermark + MINUTE
+    item = engine.recommend("", k=1).ids[0]
+
+    def counted(of: str) -> tuple[float, ...]:
+        ask = Request(user=of, k=80, explain=True, seen=True, now=now + 1)
+        answer = engine.answer([ask])[0]
+        told = answer.explain[answer.ids.index(item)]["features"]
+        return told["crowd"], told["crowd_item"]
+
+    try:
+        before = {of: counted(of) for of in (alike, other)}
+        engine.post([Event(user, item, now, "view"), Event("nobody", item, now, "view")])
+        assert counted(alike) == tuple(n + 1 for n in before[alike])
+        assert counted(other) == before[other]
+    finally:
+        engine.close()
 
 
 def test_what_is_shown_lowers_the_rate_of_every_process(project: Project) -> None:
@@ -172,12 +230,16 @@ def test_a_log_replayed_through_the_engine_is_what_the_next_training_computes(
         engine.post([Event(users[0], known[0], time + MINUTE, "like")])
     finally:
         engine.close()
+    capsys.readouterr()
+    features(tmp_path, skew=True, json=True)
+    early = json.loads(capsys.readouterr().out)
+    assert early["requests"] == 0 and early["later"] == 37  # than the log that is collected
     assert logging.train().published  # collects what was posted
     capsys.readouterr()
     features(tmp_path, skew=True, json=True)
     told = json.loads(capsys.readouterr().out)
     assert told["requests"] == 37
-    assert {one["name"] for one in told["features"]} == set(DECLARED)
+    assert {one["name"] for one in told["features"]} > {*DECLARED, "user_idle"}
     assert all(one["different"] == 0 for one in told["features"]), told["features"]
 
 
@@ -190,3 +252,13 @@ def test_a_retriever_without_vectors_is_said_when_training(
     (tmp_path / "users.parquet").write_bytes((project.folder / "users.parquet").read_bytes())
     with pytest.raises(ConfigError, match="vectors of 'popular', and that retriever has none"):
         Project(tmp_path).train()
+
+
+def test_a_check_says_which_column_a_feature_cannot_read(project: Project, tmp_path: Path) -> None:
+    text = (project.folder / "shortlist.toml").read_text()
+    text = text.replace('by = ["user.likes", "category"]', 'by = ["user.age", "price"]')
+    (tmp_path / "shortlist.toml").write_text(text)
+    (tmp_path / "users.parquet").write_bytes((project.folder / "users.parquet").read_bytes())
+    (finding,) = Project(tmp_path).check().findings
+    assert (finding.severity, finding.key) == ("error", "features.crowd_category_buys")
+    assert "'age', which has to be keyword or keywords and is a number" in finding.remedy

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from shortlist.config.feast import FeastSection
-from shortlist.config.features import FeatureSection
+from shortlist.config.features import OF_USERS, FeatureSection
 from shortlist.config.toml import value_text
 from shortlist.core.errors import ConfigError, did_you_mean
 from shortlist.core.times import parse_span
@@ -121,11 +121,18 @@ def attribute(config: Config, key: str, name: str) -> None:
     """The key names one of `data.items.attributes`."""
     known = config.data.items.attributes if config.data.items else []
     if name not in known:
+        of_users = config.data.users is not None and name in config.data.users.attributes
+        remedy = did_you_mean(name, known) if name else ""
         raise ConfigError(
             f"{key} = {value_text(name)} names a column that is not one of data.items.attributes.",
-            remedy=(did_you_mean(name, known) if name else "")
+            remedy=(f"It is one of users: {_of_users(key, name)}." if of_users else remedy)
             or "Add it to data.items.attributes.",
         )
+
+
+def _of_users(key: str, name: str) -> str:
+    """How a feature names an attribute of users."""
+    return f"write {value_text(OF_USERS + name)}" if ".by[" in key else 'add by = ["user"]'
 
 
 def span(key: str, text: str) -> None:

@@ -142,6 +142,13 @@ def _check_events(config: Config, key: str, feature: FeatureSection) -> None:
         if getattr(feature, part):
             span(f"{key}.{part}", getattr(feature, part))
     _check_of(config, key, feature)
+    beyond = _check_kinds(config, key, feature)
+    if feature.value == "rate":
+        _check_rate(key, feature, beyond)
+
+
+def _check_kinds(config: Config, key: str, feature: FeatureSection) -> bool:
+    """Whether some of the kinds are no interactions."""
     events = config.data.events
     beyond = False
     for part in ("kinds", "among"):
@@ -156,13 +163,12 @@ def _check_events(config: Config, key: str, feature: FeatureSection) -> None:
                 )
             if not counts(kind, events.weights, events.impression):
                 beyond = True
-                if by[0] == "user":
+                if feature.by[0] == "user":
                     raise ConfigError(
                         f"{said} is no interaction, and what is known of a user are interactions.",
                         remedy="Count it by item or by an attribute, or give the kind a weight.",
                     )
-    if feature.value == "rate":
-        _check_rate(key, feature, beyond)
+    return beyond
 
 
 def _check_rate(key: str, feature: FeatureSection, beyond: bool) -> None:

@@ -1,9 +1,10 @@
 """Declared aggregates over everybody's events, online: a release's series and what came after it.
 
 A series holds, for each key (an item row, the code of an attribute's value, or a pair of such a
-one and of a user's value: `features.pairs`), running totals at the times of its events; a value over a window is the difference of two of them. A release keeps
-what values of any instant from its watermark on need. Posted events are appended to chains, newest
-first, that go on from the release's totals: one costs the same whatever came before it.
+one and of a user's value: `features.pairs`), running totals at the times of its events; a value
+over a window is the difference of two of them. A release keeps what values of any instant from its
+watermark on need. Posted events are appended to chains, newest first, that go on from the release's
+totals: one costs the same whatever came before it.
 """
 
 from __future__ import annotations
@@ -217,21 +218,24 @@ class Counter:
     def read(self, view: View, default: float, out: NDArray[np.float32]) -> None:
         """Write the value of each candidate into `out`, `float32[n]`."""
         feature, now = self._feature, view.now
-        starts, keys = terms_of_items(view.catalogue, feature.key, view.rows)
-        newer = keys >= keys_of(feature, self._catalogue)  # than the release
-        keys = np.where(newer, np.int32(-1), keys)
+        rows = view.rows if feature.key else view.rows[:1]  # else all have the same
+        told = np.empty(len(rows), np.float32)
+        starts, terms = terms_of_items(view.catalogue, feature.key, rows)
+        newer = terms >= keys_of(feature, self._catalogue)  # than the release
+        keys = np.where(newer, -1, terms).astype(np.int32)
         if self._pairs is not None:
             users = np.array([view.user_row], np.int32)
             own = terms_of_users(self._users, feature.group, users)
-            starts, pairs = crossed(of_each(own, len(view.rows)), (starts, keys))
+            starts, pairs = crossed(of_each(own, len(rows)), (starts, keys))
             keys = self._pairs.of(pairs).astype(np.int32)
         series = self._series
         read(
             *(starts, keys, now, self._how, self._window, self._half_life, default, *self._prior),
             *(self._head, self._next, self._times, self._x, self._y),
             *(series.offsets, series.times, series.x, series.y),
-            out,
+            told,
         )
+        out[:] = told
 
     def _room(self, more: int) -> None:
         if self._pairs is not None and len(self._pairs) > len(self._head):

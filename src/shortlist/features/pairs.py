@@ -41,7 +41,7 @@ def of_each(terms: Terms, lines: int) -> Terms:
     return np.arange(lines + 1) * len(codes), np.tile(codes, lines)
 
 
-def crossed(users: Terms, items: Terms) -> Terms:
+def crossed(users: Terms, items: Terms) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Every pair of a term of the user and one of the item, line by line, as one integer."""
     (own_starts, own), (starts, theirs) = users, items
     sizes = np.diff(own_starts) * np.diff(starts)

@@ -6,9 +6,10 @@ import asyncio
 import gc
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from weakref import ref
 
-from shortlist.core.errors import ShortlistError
+from shortlist.core.errors import FeatureError, ShortlistError
 from shortlist.core.request import Request
 from shortlist.online.engine import Engine
 from shortlist.online.snapshot import Snapshot
@@ -85,7 +86,8 @@ class Keeper:
     def _open_warm(self) -> Engine:
         """Open the engine and have it answer, so that every kernel is compiled."""
         engine = self._open_engine()
-        engine.answer([Request(k=10), Request(user="warm", k=10)])
+        with suppress(FeatureError):  # told to whoever asks; events that end it have to be let in
+            engine.answer([Request(k=10), Request(user="warm", k=10)])
         gc.collect()
         gc.freeze()  # what is open stays: full collections need not walk it again
         return engine

@@ -134,10 +134,9 @@ class DeclaredWorld:
 
     def post(self, counters: dict[str, Counter], events: Sequence[Happening]) -> None:
         """Let events move the counters; what is no interaction only those that count it."""
-        for event in events:
-            for feature in self.features.counted:
-                if feature.beyond or event.kind in KINDS:
-                    counters[feature.name].add(self.log([event]))
+        log, more = self.log([e for e in events if e.kind in KINDS]), self.log(events)
+        for feature in self.features.counted:
+            counters[feature.name].add(more if feature.beyond else log)
 
     def history(self, user: int, now: int) -> list[Happening]:
         """The user's newest events before an instant, oldest first."""
@@ -199,7 +198,9 @@ class DeclaredWorld:
             catalogue_table(self.catalogue, ["kind", "tags", "price", "made"], ["kind", "tags"]),
         )
         log, requests, candidates, items = (ibis.memtable(table) for table in tables)
-        asking = sorted({e.user for e in [*self.events, *self.others]} | {user for user, _, _ in self.asks})
+        asking = sorted(
+            {e.user for e in [*self.events, *self.others]} | {user for user, _, _ in self.asks}
+        )
         keys = item_keys([f"user {user}" for user in asking])
         others = self.log(self.others)
         who = np.array([e.user for e in self.others], np.int32)

@@ -14,19 +14,14 @@ from shortlist.config.schema import Config, EventsSection, ItemsSection
 from shortlist.core.errors import DataError, did_you_mean
 from shortlist.core.times import now
 from shortlist.core.vocabulary import Vocabulary
+from shortlist.offline.data.check_features import check_features
 from shortlist.offline.data.check_search import check_search
 from shortlist.offline.data.collect import event_columns
 from shortlist.offline.data.engine import engine, stored
 from shortlist.offline.data.finding import Finding, Severity
 from shortlist.offline.data.items import column_kinds, item_columns
-from shortlist.offline.data.source import (
-    format_of,
-    locate,
-    open_source,
-    read_raw,
-    readable,
-    require_keys,
-)
+from shortlist.offline.data.scan import format_of, read_raw, readable, require_keys
+from shortlist.offline.data.source import locate, open_source
 from shortlist.offline.data.staging import stage_rows
 from shortlist.offline.data.text import check_encoding
 from shortlist.offline.data.users import check_users
@@ -75,6 +70,8 @@ def check(config: Config, folder: Path) -> CheckReport:
             report.findings += check_users(con, config.data.users, folder, events)
         known = checks.vocabulary(items) if items is not None else None
         report.findings += check_search(con, config, folder, known)
+        if report.ok:
+            report.findings += check_features(con, config, folder)
     report.findings.sort(key=lambda finding: finding.severity)
     return report
 

@@ -20,16 +20,8 @@ from shortlist.core.progress import Progress
 from shortlist.core.times import iso, now, parse_span
 from shortlist.offline.data.engine import engine, stored
 from shortlist.offline.data.lake import Lake, SourceState
-from shortlist.offline.data.source import (
-    Source,
-    batches,
-    connected,
-    locate,
-    read_raw,
-    readable,
-    require,
-    require_keys,
-)
+from shortlist.offline.data.scan import read_raw, readable, require, require_keys
+from shortlist.offline.data.source import Source, batches, connected, locate
 from shortlist.offline.data.staging import Batch, Staging, stage_rows
 from shortlist.offline.data.unread import PART_ROWS, Part, parts, unread_state
 from shortlist.offline.data.values import time_bound

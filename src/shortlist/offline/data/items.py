@@ -18,7 +18,8 @@ from shortlist.core.catalogue import NO_TIME, Catalogue, Column, ColumnKind
 from shortlist.core.errors import DataError
 from shortlist.core.vocabulary import Vocabulary
 from shortlist.offline.data.engine import counted, stored
-from shortlist.offline.data.source import locate, open_source, readable, require
+from shortlist.offline.data.scan import readable, require
+from shortlist.offline.data.source import locate, open_source
 from shortlist.offline.data.values import as_boolean, as_id, as_time
 
 if TYPE_CHECKING:

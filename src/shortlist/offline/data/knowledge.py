@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 from shortlist.config.schema import KnowledgeSection
 from shortlist.core.errors import DataError, did_you_mean
 from shortlist.offline.data.engine import stored
-from shortlist.offline.data.source import locate, open_source, readable, require
+from shortlist.offline.data.scan import readable, require
+from shortlist.offline.data.source import locate, open_source
 from shortlist.offline.data.values import as_id
 from shortlist.text.knowledge import BACKWARD
 

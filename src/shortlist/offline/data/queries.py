@@ -13,7 +13,8 @@ from shortlist.config.schema import QueriesSection
 from shortlist.core.vocabulary import Vocabulary
 from shortlist.offline.data.engine import engine, stored
 from shortlist.offline.data.query_log import QueryLog, numbered
-from shortlist.offline.data.source import locate, open_source, readable, require
+from shortlist.offline.data.scan import readable, require
+from shortlist.offline.data.source import locate, open_source
 from shortlist.offline.data.values import as_id, as_time
 
 

@@ -10,7 +10,8 @@ import ibis
 from shortlist.config.samples import ColumnSample
 from shortlist.config.schema import EventsSection
 from shortlist.core.errors import DataError
-from shortlist.offline.data.source import Source, connected, locate, open_source, readable
+from shortlist.offline.data.scan import readable
+from shortlist.offline.data.source import Source, connected, locate, open_source
 
 if TYPE_CHECKING:
     from ibis.backends.duckdb import Backend

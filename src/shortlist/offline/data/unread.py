@@ -12,7 +12,7 @@ from xxhash import xxh3_64
 
 from shortlist.offline.data.engine import quote
 from shortlist.offline.data.lake import FileState
-from shortlist.offline.data.source import check_parquet, format_of
+from shortlist.offline.data.scan import check_parquet, format_of
 from shortlist.offline.data.text import checked, csv_dialect
 
 _EDGE = 64 << 10

@@ -19,7 +19,8 @@ from shortlist.core.vocabulary import Vocabulary
 from shortlist.offline.data.engine import counted, stored
 from shortlist.offline.data.finding import Finding
 from shortlist.offline.data.items import ITEM_ROW, build_columns, kind_of
-from shortlist.offline.data.source import locate, open_source, readable, require
+from shortlist.offline.data.scan import readable, require
+from shortlist.offline.data.source import locate, open_source
 from shortlist.offline.data.values import as_id
 
 if TYPE_CHECKING:
