@@ -69,6 +69,17 @@ of = "price"
         ('[features.a]\nby = ["user.cty"]', r"by\[0\] = \"user.cty\" names .* mean 'user.city'"),
         ('[features.a]\nby = ["user.city", "colour"]', r'a.by\[1\] = "colour" names a column'),
         (
+            '[features.a]\nby = ["item", "time.month"]',
+            r'by\[1\] = "time.month" is not a part .* Write "time.hour" or "time.weekday"\.',
+        ),
+        ('[features.a]\nby = ["time.hour", "item"]', "says not whose events"),
+        ('[features.a]\nby = ["user", "time.hour"]', "says not whose events"),
+        ('[features.a]\nby = ["colour", "time.hour"]', r'a.by\[0\] = "colour" names a column'),
+        (
+            '[features.a]\nvalue = "distinct"\nof = "item"\nby = ["item", "time.hour"]',
+            "cannot be counted by item and time.hour",
+        ),
+        (
             '[features.a]\nvalue = "distinct"\nof = "category"\nby = ["user.city"]',
             "cannot be counted by user.city",
         ),

@@ -16,7 +16,7 @@ from shortlist.core.errors import ConfigError, FeatureError
 from shortlist.core.event import Event
 from shortlist.core.keys import kind_code
 from shortlist.core.request import Request, Shortlist
-from shortlist.core.times import DAY, MINUTE
+from shortlist.core.times import DAY, HOUR, MINUTE
 from shortlist.features import AsOf, FeatureSet
 from shortlist.features.offline import catalogue_table
 from shortlist.offline.data.prepared import Prepared
@@ -68,6 +68,12 @@ of = "weight"
 kinds = ["like", "chat"]
 by = ["category"]
 window = "2d"
+[features.this_hour]
+by = ["item", "time.hour"]
+half_life = "7d"
+[features.like_today]
+by = ["category", "time.weekday"]
+window = "8d"
 [features.week_by_people]
 value = "cross"
 cross = ["week", "people"]
@@ -86,6 +92,8 @@ DECLARED = (
     "own_category",
     "buys",
     "liking",
+    "this_hour",
+    "like_today",
     "lately",
     "week_by_people",
 )
@@ -123,6 +131,11 @@ def test_a_posted_event_moves_the_counters_of_every_process_at_once(project: Pro
         assert moved["people"] == features["people"] + 1
         assert moved["hot_category"] > features["hot_category"]
         assert moved["last_seen"] == pytest.approx(1 / 86_400e6, rel=1e-3)
+        assert moved["this_hour"] > features["this_hour"]
+        later = [Request(user="nobody", k=100, explain=True, now=now + 1 + 2 * HOUR)]
+        hence = other.answer(later)[0]
+        told = hence.explain[hence.ids.index(before.ids[0])]["features"]
+        assert told["this_hour"] < moved["this_hour"]  # of another hour
         assert moved["item_count_7d"] == features["item_count_7d"]  # moves at the next hour
     finally:
         one.close()
@@ -294,6 +307,7 @@ def test_a_feast_repository_holds_what_the_engine_would_say(
     assert {"item_id", "event_timestamp", "week", "people", "item_count_7d"} <= set(
         table.column_names
     )
+    assert not {"this_hour", "like_today", "hour"} & set(table.column_names)  # of the request too
     data = prepared.training()
     last = table.slice(6 * prepared.counts.items)
     counts = np.bincount(data.item[data.time >= data.until - 7 * DAY], minlength=data.items)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shortlist.config.features import OF_TIME
 from shortlist.core.times import DAY, HOUR
 from shortlist.testing.declared import DeclaredWorld, Happening
 from shortlist.testing.declared_oracle import DeclaredOracle
@@ -83,6 +84,19 @@ def test_every_value_has_been_met(long_log: tuple[DeclaredWorld, np.ndarray]) ->
     world, computed = long_log
     for name, column in zip(world.features.names, computed, strict=True):
         assert len(np.unique(column)) > 1, name
+
+
+def test_both_sides_count_by_hour_and_weekday_over_weeks_in_any_order_of_arrival() -> None:
+    world = declared_world(3, users=8, items=6, events=800, asks=12, days=20)
+    by_time = {name: one for name, one in world.declared.items() if one.by[-1].startswith(OF_TIME)}
+    world = replace(world, declared=by_time)
+    expected = by_definition(world)
+    for name, column in zip(world.features.names, expected, strict=True):
+        assert len(np.unique(column)) > 2, name
+    assert_same(world, offline(world), expected)
+    shuffle = np.random.default_rng(0).shuffle
+    for until in (START, min(now for _, now, _ in world.asks)):
+        assert_same(world, online(world, until, shuffle), expected)
 
 
 EVERY = sections()

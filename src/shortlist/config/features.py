@@ -13,6 +13,10 @@ DEFAULTS = "defaults"
 """The key of `[features]` that is no feature."""
 OF_USERS = "user."
 """What the name of an attribute of users begins with in `by`."""
+OF_TIME = "time."
+"""What the name of a part of time begins with in `by`."""
+PARTS_OF_TIME = ("hour", "weekday")
+"""The parts of time that events are counted by, in UTC."""
 
 
 class FeatureSection(Section, frozen=True):
@@ -31,8 +35,10 @@ class FeatureSection(Section, frozen=True):
             candidate's value), `["user"]`, `["user", "item"]` or `["user", "ATTRIBUTE"]` (the
             user's with items that share the candidate's value). A user's are the newest 100.
             `"user.NAME"` in place of `"user"`: of everybody who shares the user's value of one of
-            `data.users.attributes`. For `column` and `feast` `["item"]` or `["user"]`; for `match`
-            an attribute of items.
+            `data.users.attributes`. `["time.hour"]`, `["item", "time.hour"]` or
+            `["ATTRIBUTE", "time.hour"]`: of the request's hour of the day; `"time.weekday"`: of
+            its day of the week; both UTC. For `column` and `feast` `["item"]` or `["user"]`; for
+            `match` an attribute of items.
         of: for `sum` and `mean` `weight` (what `data.events.weights` says) or a number attribute
             of the event's item; for `distinct` `user`, `item` or, by user, a keyword attribute;
             for `column` and `match` the attribute; for `feast` the feature as `"VIEW:FEATURE"`.

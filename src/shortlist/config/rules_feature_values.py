@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from shortlist.config.feast import FeastSection
-from shortlist.config.features import OF_USERS, FeatureSection
+from shortlist.config.features import OF_TIME, OF_USERS, PARTS_OF_TIME, FeatureSection
 from shortlist.config.toml import value_text
 from shortlist.core.errors import ConfigError, did_you_mean
 from shortlist.core.times import parse_span
@@ -127,6 +127,16 @@ def attribute(config: Config, key: str, name: str) -> None:
             f"{key} = {value_text(name)} names a column that is not one of data.items.attributes.",
             remedy=(f"It is one of users: {_of_users(key, name)}." if of_users else remedy)
             or "Add it to data.items.attributes.",
+        )
+
+
+def part_of_time(key: str, name: str) -> None:
+    """The key names a part of time that events can be counted by."""
+    known = [OF_TIME + part for part in PARTS_OF_TIME]
+    if name not in known:
+        raise ConfigError(
+            f"{key} = {value_text(name)} is not a part of time that events are counted by.",
+            remedy=f"Write {' or '.join(map(value_text, known))}.",
         )
 
 

@@ -6,7 +6,14 @@ import math
 import re
 from typing import TYPE_CHECKING
 
-from shortlist.config.features import OF_USERS, FeatureSection, counts, declared, wants_defaults
+from shortlist.config.features import (
+    OF_TIME,
+    OF_USERS,
+    FeatureSection,
+    counts,
+    declared,
+    wants_defaults,
+)
 from shortlist.config.rules_feature_values import (
     attribute,
     check_column,
@@ -14,6 +21,7 @@ from shortlist.config.rules_feature_values import (
     check_match,
     check_remote,
     check_similarity,
+    part_of_time,
     span,
     user_attribute,
 )
@@ -118,20 +126,7 @@ def _check_cross(
 
 
 def _check_events(config: Config, key: str, feature: FeatureSection) -> None:
-    by = feature.by
-    whose = [name == "user" or name.startswith(OF_USERS) for name in by]
-    if not (len(by) == 1 or whose == [True, False]):
-        raise ConfigError(
-            f"{key}.by = {value_text(by)} says not whose events.",
-            remedy='Write ["item"], ["user"], ["ATTRIBUTE"], ["user", "item"] or '
-            '["user", "ATTRIBUTE"]; "user.NAME" of an attribute of users in place of "user".',
-        )
-    for number, name in enumerate(by):
-        if name.startswith(OF_USERS):
-            own = name.removeprefix(OF_USERS)
-            user_attribute(config, f"{key}.by[{number}]", own, OF_USERS)
-        elif name not in ("user", "item"):
-            attribute(config, f"{key}.by[{number}]", name)
+    _check_by(config, key, feature.by)
     if feature.window and feature.half_life:
         raise ConfigError(
             f"{key} has both a window ({value_text(feature.window)}) and a half_life "
@@ -145,6 +140,32 @@ def _check_events(config: Config, key: str, feature: FeatureSection) -> None:
     beyond = _check_kinds(config, key, feature)
     if feature.value == "rate":
         _check_rate(key, feature, beyond)
+
+
+def _check_by(config: Config, key: str, by: list[str]) -> None:
+    whose = tuple(_side(name) for name in by)
+    if whose not in (("user",), ("item",), ("time",), ("user", "item"), ("item", "time")):
+        raise ConfigError(
+            f"{key}.by = {value_text(by)} says not whose events.",
+            remedy='Write ["item"], ["user"], ["ATTRIBUTE"], ["user", "item"] or '
+            '["user", "ATTRIBUTE"]; "user.NAME" of an attribute of users in place of "user"; '
+            '["time.hour"], ["item", "time.hour"] or ["ATTRIBUTE", "time.hour"].',
+        )
+    for number, name in enumerate(by):
+        said = f"{key}.by[{number}]"
+        if name.startswith(OF_USERS):
+            user_attribute(config, said, name.removeprefix(OF_USERS), OF_USERS)
+        elif name.startswith(OF_TIME):
+            part_of_time(said, name)
+        elif name not in ("user", "item"):
+            attribute(config, said, name)
+
+
+def _side(name: str) -> str:
+    """What a name in `by` is of: the user, the moment, or the item."""
+    if name == "user" or name.startswith(OF_USERS):
+        return "user"
+    return "time" if name.startswith(OF_TIME) else "item"
 
 
 def _check_kinds(config: Config, key: str, feature: FeatureSection) -> bool:

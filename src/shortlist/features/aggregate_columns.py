@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from shortlist.core.keys import kind_code
 from shortlist.core.times import DAY
+from shortlist.features.clock import part_of
 from shortlist.features.contract import AsOf
 from shortlist.features.declared import Aggregate
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 PAIR = 1 << 32
-"""A term of an item times this, and a value of a user, are one term."""
+"""A term of an item times this, and a value of a user or a part of time, are one term."""
 TERM = "term"
 """The column of what events and candidates share."""
 EVENTS = "1:"
@@ -52,14 +53,15 @@ def terms_of(at: AsOf, key: str) -> ir.Table:
     return values.drop_null(TERM).mutate(term=lambda t: t.term.cast("int64"))
 
 
-def with_terms(table: ir.Table, at: AsOf, key: str, group: str = "") -> ir.Table:
+def with_terms(table: ir.Table, at: AsOf, key: str, group: str = "", moment: str = "") -> ir.Table:
     """The table with `term`: a line once for each value of its item, and of its user.
 
     Args:
-        table: it has `item` where there is a key, `user` where there is a group.
+        table: it has `time`, `item` where there is a key, `user` where there is a group.
         at: what is joined.
         key: what an item and its events share; empty for nothing.
         group: what a user and the users of events share; empty for nothing.
+        moment: the part of time that a request and events share, instead; empty for nothing.
     """
     import ibis
 
@@ -69,6 +71,8 @@ def with_terms(table: ir.Table, at: AsOf, key: str, group: str = "") -> ir.Table
         table = table.join(terms_of(at, key), "item")
     else:
         table = table.mutate(term=ibis.literal(0, "int64"))
+    if moment:
+        return table.mutate(term=table.term * PAIR + part_of(moment, table.time).cast("int64"))
     if not group:
         return table
     table = table.join(_values_of_users(at, group), "user")

@@ -1,4 +1,4 @@
-"""When the request is made."""
+"""When the request is made, and what part of the day or week an instant is in."""
 
 from __future__ import annotations
 
@@ -17,6 +17,22 @@ if TYPE_CHECKING:
 WEEK = 7 * DAY
 MONDAY = 3 * DAY
 """The epoch was a Thursday: this much after the start of its week."""
+_CYCLES = {"hour": (0, DAY, HOUR), "weekday": (MONDAY, WEEK, DAY)}
+"""For each of `config.features.PARTS_OF_TIME`: where the epoch is in its cycle, how long that is,
+and how long a part of it."""
+
+
+def parts_of(part: str, times: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The UTC hour (from 0) or weekday (Monday 0) of instants."""
+    start, cycle, length = _CYCLES[part]
+    return (times + start) % cycle // length
+
+
+def part_of(part: str, time: ir.IntegerValue) -> ir.NumericValue:
+    """The same in a table."""
+    start, cycle, length = _CYCLES[part]
+    # SQL's remainder takes the sign of the dividend; the second one makes it positive.
+    return ((((time + start) % cycle + cycle) % cycle) / float(length)).floor()
 
 
 @dataclass(frozen=True)
@@ -32,7 +48,7 @@ class HourOfDay:
 
     def online(self, view: View, out: NDArray[np.float32]) -> None:
         """The same hour for every candidate."""
-        out.fill(view.now % DAY // HOUR)
+        out[:] = parts_of("hour", np.array(view.now))
 
 
 @dataclass(frozen=True)
@@ -48,15 +64,12 @@ class Weekday:
 
     def online(self, view: View, out: NDArray[np.float32]) -> None:
         """The same day for every candidate."""
-        out.fill((view.now + MONDAY) % WEEK // DAY)
+        out[:] = parts_of("weekday", np.array(view.now))
 
 
 def clock(at: AsOf) -> ir.Table:
     """Hour and weekday of every request."""
     time = at.requests.time
-    # SQL's remainder takes the sign of the dividend; the second one makes it positive.
     return at.requests.select(
-        "request",
-        hour=(((time % DAY + DAY) % DAY) / float(HOUR)).floor(),
-        weekday=((((time + MONDAY) % WEEK + WEEK) % WEEK) / float(DAY)).floor(),
+        "request", hour=part_of("hour", time), weekday=part_of("weekday", time)
     )

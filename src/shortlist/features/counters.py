@@ -1,10 +1,10 @@
 """Declared aggregates over everybody's events, online: a release's series and what came after it.
 
 A series holds, for each key (an item row, the code of an attribute's value, or a pair of such a
-one and of a user's value: `features.pairs`), running totals at the times of its events; a value
-over a window is the difference of two of them. A release keeps what values of any instant from its
-watermark on need. Posted events are appended to chains, newest first, that go on from the release's
-totals: one costs the same whatever came before it.
+one and of a user's value or an hour: `features.pairs`), running totals at the times of its events;
+a value over a window is the difference of two of them. A release keeps what values of any instant
+from its watermark on need. Posted events are appended to chains, newest first, that go on from the
+release's totals: one costs the same whatever came before it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,15 @@ from shortlist.features.counter_kernels import (
     read,
 )
 from shortlist.features.declared import Aggregate
-from shortlist.features.pairs import Places, crossed, of_each, terms_of_items, terms_of_users
+from shortlist.features.pairs import (
+    Places,
+    Terms,
+    crossed,
+    of_each,
+    terms_of_items,
+    terms_of_moments,
+    terms_of_users,
+)
 
 FORMAT = 2
 SERIES = "features/series"
@@ -89,7 +97,7 @@ class Series:
             `distinct`, x is the time of the key's event before with the same value, and y unused.
         values: `int64[m]`, what `distinct` tells apart; else empty.
         pairs: `int64[keys]`, ascending, the pairs that keys are the places of; empty where the
-            feature is not of an attribute of users.
+            feature is of neither an attribute of users nor a part of time.
     """
 
     until: int
@@ -116,12 +124,12 @@ class Series:
         newest = int(log.time.max(initial=NEVER))
         event, keys, x, y, values = _lines(feature, log, catalogue, users)
         pairs = np.empty(0, np.int64)
-        if feature.group:
+        if feature.paired:
             pairs, keys = np.unique(keys, return_inverse=True)
         times = log.time[event]
         order = np.lexsort((times, keys))
         keys, times, x, y, values = keys[order], times[order], x[order], y[order], values[order]
-        size = len(pairs) if feature.group else keys_of(feature, catalogue)
+        size = len(pairs) if feature.paired else keys_of(feature, catalogue)
         offsets = np.searchsorted(keys, np.arange(size + 1))
         if feature.section.value == "distinct":
             x = _before(keys, values, times)
@@ -184,7 +192,7 @@ class Counter:
         self._window = feature.window or 0
         self._half_life = float(feature.half_life or 0)
         self._prior = feature.prior
-        self._pairs = Places(series.pairs) if feature.group else None
+        self._pairs = Places(series.pairs) if feature.paired else None
         self._head = np.full(len(series.offsets) - 1 + bool(self._pairs), -1, np.int64)
         self._size = 0
         self._next, self._times, self._values = (np.empty(64, np.int64) for _ in range(3))
@@ -224,8 +232,8 @@ class Counter:
         newer = terms >= keys_of(feature, self._catalogue)  # than the release
         keys = np.where(newer, -1, terms).astype(np.int32)
         if self._pairs is not None:
-            users = np.array([view.user_row], np.int32)
-            own = terms_of_users(self._users, feature.group, users)
+            user, time = np.array([view.user_row], np.int32), np.array([now])
+            own = _others(feature, self._users, user, time)
             starts, pairs = crossed(of_each(own, len(rows)), (starts, keys))
             keys = self._pairs.of(pairs).astype(np.int32)
         series = self._series
@@ -299,15 +307,29 @@ def _lines(feature: Aggregate, log: Log, catalogue: Catalogue, users: UserTable 
     x, y = amounts(feature, catalogue, log.item, log.kind)
     event = np.flatnonzero((x != 0) | (y != 0))
     terms = terms_of_items(catalogue, feature.key, log.item[event])
-    if feature.group:
-        assert users is not None, "[data.users] is not there"
-        rows = users.vocabulary.rows_of_keys(log.user[event])
-        terms = crossed(terms_of_users(users, feature.group, rows), terms)
+    if feature.paired:
+        rows = np.empty(0, np.int32)
+        if feature.group:
+            assert users is not None, "[data.users] is not there"
+            rows = users.vocabulary.rows_of_keys(log.user[event])
+        terms = crossed(_others(feature, users, rows, log.time[event]), terms)
     starts, codes = terms
     event, keys = np.repeat(event, np.diff(starts)), codes.astype(np.int64)
     event, keys = event[keys >= 0], keys[keys >= 0]
     told = log.user.view(np.int64) if feature.section.of == "user" else log.item.astype(np.int64)
     return event, keys, x[event], y[event], told[event]
+
+
+def _others(
+    feature: Aggregate,
+    users: UserTable | None,
+    rows: NDArray[np.int32],
+    times: NDArray[np.int64],
+) -> Terms:
+    """What events share besides their item's term: by user row, or by instant."""
+    if feature.moment:
+        return terms_of_moments(feature.moment, times)
+    return terms_of_users(users, feature.group, rows)
 
 
 def _before(

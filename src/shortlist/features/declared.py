@@ -1,7 +1,8 @@
 """Features that a project declares in `[features]`: both sides of each.
 
-By item, by an attribute of items or of users, values are as of the request from everybody's events
-(`features.counters`); by user, from the user's newest `HISTORY` interactions (`features.past`).
+By item, by an attribute of items or of users, by hour or weekday, values are as of the request from
+everybody's events (`features.counters`); by user, from the user's newest `HISTORY` interactions
+(`features.past`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.config.features import OF_USERS, FeatureSection, uncounted
+from shortlist.config.features import OF_TIME, OF_USERS, FeatureSection, uncounted
 from shortlist.core.catalogue import ColumnKind
 from shortlist.core.errors import ConfigError, FeatureError
 from shortlist.core.keys import kind_code
@@ -66,10 +67,22 @@ class Aggregate:
         return by.removeprefix(OF_USERS) if by.startswith(OF_USERS) else ""
 
     @property
+    def moment(self) -> str:
+        """The part of time that its events share with the request; empty for none."""
+        last = self.section.by[-1]
+        return last.removeprefix(OF_TIME) if last.startswith(OF_TIME) else ""
+
+    @property
+    def paired(self) -> bool:
+        """Whether events are matched by something besides what they share with a candidate."""
+        return bool(self.group or self.moment)
+
+    @property
     def key(self) -> str:
         """What events share with a candidate: `item`, an attribute, or nothing (empty)."""
-        last = self.section.by[-1]
-        return "" if last == "user" or last.startswith(OF_USERS) else last
+        others = (OF_USERS, OF_TIME)
+        names = [n for n in self.section.by if n != "user" and not n.startswith(others)]
+        return names[0] if names else ""
 
     @property
     def attributes(self) -> list[str]:
@@ -284,7 +297,7 @@ def _check_kinds(
     for by in section.by:
         if by.startswith(OF_USERS):
             _of_kind(name, "by", by.removeprefix(OF_USERS), KEYWORDS, users)
-        elif by not in ("user", "item"):
+        elif by not in ("user", "item") and not by.startswith(OF_TIME):
             _of_kind(name, "by", by, KEYWORDS, kinds)
     if section.value in ("sum", "mean") and section.of != "weight":
         _of_kind(name, "of", section.of, ("number",), kinds)

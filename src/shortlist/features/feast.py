@@ -135,7 +135,7 @@ def feast_name(name: str) -> str:
 
 def _of_item(feature: Feature) -> bool:
     if isinstance(feature, Aggregate):
-        return not feature.by_user and not feature.group
+        return not feature.by_user and not feature.paired
     return isinstance(feature, ItemStatistic | ItemColumn | LogPrice)
 
 

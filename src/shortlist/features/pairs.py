@@ -1,4 +1,4 @@
-"""Terms of items, of users, and of both: what events and requests share.
+"""Terms of items, of users, of moments, and pairs of them: what events and requests share.
 
 A pair of terms is one integer, and its place among the pairs that have been met is a key of the
 counters. Pairs are far fewer than terms of items times terms of users.
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from shortlist.core.catalogue import Catalogue
 from shortlist.core.users import UserTable
+from shortlist.features.clock import parts_of
 from shortlist.features.tastes import values_of
 
 Terms = tuple[NDArray[np.int64], NDArray[np.integer]]
@@ -35,15 +36,20 @@ def terms_of_users(users: UserTable | None, attribute: str, rows: NDArray[np.int
     return np.cumsum(widths), codes
 
 
+def terms_of_moments(part: str, times: NDArray[np.int64]) -> Terms:
+    """The hour or weekday of each instant."""
+    return np.arange(len(times) + 1), parts_of(part, times)
+
+
 def of_each(terms: Terms, lines: int) -> Terms:
     """The terms of one line as those of each of several."""
     _, codes = terms
     return np.arange(lines + 1) * len(codes), np.tile(codes, lines)
 
 
-def crossed(users: Terms, items: Terms) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Every pair of a term of the user and one of the item, line by line, as one integer."""
-    (own_starts, own), (starts, theirs) = users, items
+def crossed(others: Terms, items: Terms) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Every pair of a term of a user or a moment and one of an item, line by line: an integer."""
+    (own_starts, own), (starts, theirs) = others, items
     sizes = np.diff(own_starts) * np.diff(starts)
     bounds = np.zeros(len(sizes) + 1, np.int64)
     np.cumsum(sizes, out=bounds[1:])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 
-from shortlist.config.features import OF_USERS, FeatureSection
-from shortlist.core.times import DAY, parse_span
+from shortlist.config.features import OF_TIME, OF_USERS, FeatureSection
+from shortlist.core.times import DAY, SECOND, parse_span
 from shortlist.testing.declared import DeclaredWorld, Happening
 from shortlist.testing.declared_sections import KINDS, WEIGHTS, Person
 
@@ -41,6 +42,10 @@ class DeclaredOracle:
             events = self.world.history(user, now)
         if section.window:
             events = [e for e in events if now - e.time <= parse_span(section.window)]
+        key = section.by[-1]
+        if key.startswith(OF_TIME):
+            events = [e for e in events if _part(key, e.time) == _part(key, now)]
+            key = section.by[0]
         groups = [events]
         if section.by[0].startswith(OF_USERS):
             group = section.by[0].removeprefix(OF_USERS)
@@ -48,7 +53,6 @@ class DeclaredOracle:
                 [e for e in events if value in self._own(group, e.user)]
                 for value in self._own(group, user)
             ]
-        key = section.by[-1]
         if key == "item":
             groups = [[e for e in group if e.item == item] for group in groups]
         elif key in ("kind", "tags"):
@@ -145,6 +149,11 @@ class DeclaredOracle:
             return WEIGHTS[event.kind]
         price = self.world.prices[event.item]
         return price if price is not None and math.isfinite(price) else None
+
+
+def _part(name: str, instant: int) -> int:
+    moment = datetime.fromtimestamp(instant // SECOND, UTC)
+    return moment.hour if name == OF_TIME + "hour" else moment.weekday()
 
 
 def _crossed(section: FeatureSection, a: float, b: float) -> float:

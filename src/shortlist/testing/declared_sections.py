@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shortlist.config.features import OF_USERS, FeatureSection
+from shortlist.config.features import OF_TIME, OF_USERS, FeatureSection
 from shortlist.core.times import DAY, HOUR
 
 KINDS = ("view", "like", "buy")
@@ -73,7 +73,7 @@ def sections() -> dict[str, FeatureSection]:
                 )
     made["distinct_kind_items"] = FeatureSection(value="distinct", of="item", by=["kind"])
     made["distinct_user_kinds"] = FeatureSection(value="distinct", of="kind", by=["user"])
-    made |= _of_attributes() | _of_impressions() | _of_groups()
+    made |= _of_attributes() | _of_impressions() | _of_groups() | _of_moments()
     made["price_to_mean"] = FeatureSection(
         value="cross", cross=["price", "mean_user"], how="ratio", default=1.0
     )
@@ -146,6 +146,28 @@ def _of_groups() -> dict[str, FeatureSection]:
         "group_tags_last_1d": FeatureSection(
             value="last", by=[favourite, "tags"], window="1d", default=999.0
         ),
+    }
+
+
+def _of_moments() -> dict[str, FeatureSection]:
+    """What is counted by hour and by weekday: alone, with the item, and with its attributes."""
+    hour, weekday = OF_TIME + "hour", OF_TIME + "weekday"
+    return {
+        "hour_half": FeatureSection(by=[hour], half_life="12h"),
+        "weekday_people": FeatureSection(value="distinct", of="user", by=[weekday], window="8d"),
+        "hour_item": FeatureSection(by=["item", hour]),
+        "hour_item_through": FeatureSection(
+            value="rate",
+            by=["item", hour],
+            kinds=["view", "buy"],
+            among=[SHOWN],
+            prior=[1.0, 5.0],
+            window="2d",
+        ),
+        "weekday_kind_price": FeatureSection(
+            value="mean", of="price", by=["kind", weekday], default=-2.0
+        ),
+        "hour_tags_last": FeatureSection(value="last", by=["tags", hour], default=999.0),
     }
 
 
