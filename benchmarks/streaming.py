@@ -7,7 +7,7 @@ else runs. Freshness is the time from the instant an upsert
 returned in one process to the instant a search of another process had found it, the search
 included. Recall@10 is computed afterwards, against every vector that was alive. At the end the
 store, as it is then, is compared with a faiss index (1,024 lists, 4-bit codes, float16 refinement)
-of the same vectors, at the number of lists visited that gives it the same recall.
+of the same vectors, at the fastest of its settings that give it the same recall.
 
 The vectors have a low intrinsic dimension, as those of models do: 24 numbers, mixed into 384, and
 a little noise; queries are others of the same kind.
@@ -27,6 +27,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ import numpy as np
 from _report import arguments, publish
 from numpy.typing import NDArray
 
-from shortlist.index.ivf import lists_for
+from shortlist.index.centroids import lists_for
 from shortlist.stores.vectors import StoreSchema, VectorField
 from shortlist.stores.vectors.embedded import EmbeddedStore
 
@@ -152,24 +153,35 @@ def beside_faiss(args: argparse.Namespace) -> dict[str, Any]:
     index.add(matrix)
     built = time.monotonic() - begun
     base = faiss.downcast_index(index.base_index)
-    index.k_factor = 10
-    base.nprobe = 1
-    while True:
+    tried = []  # whether the recall is reached, how long it takes, and the setting
+    for k_factor, halves in product((10, 20), range(6, 2 * lists.bit_length() - 1)):
+        index.k_factor, base.nprobe = k_factor, int(2 ** (halves / 2))
+        if tried and tried[-1][0] and tried[-1][3]["faiss_k_factor"] == k_factor:
+            continue
         recall_of_faiss, theirs = timed(
             lambda query: numbers[index.search(query[None], K)[1][0]].tolist()
         )
-        if recall_of_faiss >= reached - 0.001 or base.nprobe >= lists:
-            break
-        base.nprobe *= 2
+        setting = {
+            "faiss_recall_at_10": recall_of_faiss,
+            "faiss_nprobe": base.nprobe,
+            "faiss_k_factor": k_factor,
+        }
+        enough = recall_of_faiss >= reached - 0.001
+        tried.append((enough, float(np.median(theirs)), theirs, setting))
+    reaching = [one for one in tried if one[0]]
+    _, median, theirs, setting = (
+        min(reaching, key=lambda one: one[1])
+        if reaching
+        else max(tried, key=lambda one: one[3]["faiss_recall_at_10"])
+    )
     return {
         "segments": segments,
         "recall_at_10": reached,
         **quantiles("processor_", ours),
-        "faiss_recall_at_10": recall_of_faiss,
-        "faiss_nprobe": base.nprobe,
+        **setting,
         "faiss_build_seconds": built,
         **quantiles("faiss_processor_", theirs),
-        "p50_over_faiss": float(np.median(ours) / np.median(theirs)),
+        "p50_over_faiss": float(np.median(ours) / median),
     }
 
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from shortlist.stores.vectors import StoreSchema, VectorField, compaction, gather
+from shortlist.stores.vectors import StoreSchema, VectorField, compaction, gather, lists
 from shortlist.stores.vectors.embedded import EmbeddedStore
 from shortlist.stores.vectors.segment import Segment
 
-DIM, FLUSHED = 16, 2_000
+DIM, FLUSHED, WAITING = 16, 2_000, 500
 SCHEMA = StoreSchema((VectorField("v", DIM, "cosine"),), {"n": "integer"})
 
 
@@ -25,7 +25,7 @@ def vectors(numbers: NDArray[np.int64]) -> NDArray[np.float32]:
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedStore]:
     monkeypatch.setattr(gather, "_LISTS_FROM", FLUSHED * DIM)
-    opened = EmbeddedStore(tmp_path / "store", SCHEMA, maintain=False, waiting=FLUSHED)
+    opened = EmbeddedStore(tmp_path / "store", SCHEMA, maintain=False, waiting=WAITING)
     yield opened
     opened.close()
 
@@ -74,20 +74,23 @@ def test_segments_take_over_the_clusters_of_the_first(store: EmbeddedStore) -> N
 
 def test_merged_lists_hold_exactly_what_is_alive(store: EmbeddedStore) -> None:
     flushed(store, np.arange(3_000))
-    for start in (3_000, 5_000, 6_000):
-        flushed(store, np.arange(start, start + 2_000))  # the last replaces 6,000 to 6,999
+    for start in (3_000, 5_000, 7_500):
+        flushed(store, np.arange(start, start + 2_500))  # the second replaces 5,000 to 5,499
     (family,) = set(families(store))
-    store.delete([str(n) for n in range(0, 8_000, 5)])
+    store.delete([str(n) for n in range(0, 10_000, 5)])
     store.compact()
     assert families(store) == [family]
-    alive = np.array([n for n in range(8_000) if n % 5])
+    alive = np.array([n for n in range(10_000) if n % 5])
     assert store.count() == len(alive)
     assert recall(store, alive) > 0.95
     (hits,) = store.search(vectors(np.array([7_001])), 1)
     assert hits.ids == ["7001"]
 
 
-def test_clusters_are_trained_anew_when_a_segment_outgrows_them(store: EmbeddedStore) -> None:
+def test_clusters_are_trained_anew_when_a_segment_outgrows_them(
+    store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lists, "OUTGROWN", 3)
     flushed(store, np.arange(2_000))
     (old,) = families(store)
     flushed(store, np.arange(2_000, 9_000))
@@ -135,14 +138,23 @@ def test_a_store_of_a_family_opens_again(store: EmbeddedStore) -> None:
     with_lists.close()
 
 
-def test_a_flush_takes_small_segments_along_where_nothing_merges_them(
-    store: EmbeddedStore,
-) -> None:
-    for start in range(0, 10_000, 1_000):
+def test_a_flush_takes_along_what_is_still_small(store: EmbeddedStore) -> None:
+    for start in range(0, 5_000, 1_000):
         flushed(store, np.arange(start, start + 1_000))
-    assert len(families(store)) == 2  # the ninth took eight along
+    assert [view.n for view in store._live.now().segments] == [2_000, 2_000, 1_000]
     store.delete(["3"])
-    alive = np.delete(np.arange(10_000), 3)
+    alive = np.delete(np.arange(5_000), 3)
+    assert store.count() == len(alive)
+    assert recall(store, alive) > 0.95
+
+
+def test_a_flush_takes_a_few_more_along_where_nothing_merges_them(store: EmbeddedStore) -> None:
+    for start in range(0, 18_000, 2_000):
+        flushed(store, np.arange(start, start + 2_000))
+    sizes = [view.n for view in store._live.now().segments]
+    assert sorted(sizes) == [2_000] * 4 + [10_000]  # the ninth took four of eight
+    store.delete(["3"])
+    alive = np.delete(np.arange(18_000), 3)
     assert store.count() == len(alive)
     assert recall(store, alive) > 0.95
 
@@ -150,22 +162,22 @@ def test_a_flush_takes_small_segments_along_where_nothing_merges_them(
 def test_of_two_processes_that_took_the_same_segments_one_keeps_its_work(
     store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for start in range(0, 8_000, 1_000):
-        flushed(store, np.arange(start, start + 1_000))
-    other = EmbeddedStore(store.folder, maintain=False, waiting=FLUSHED)
+    for start in range(0, 16_000, 2_000):
+        flushed(store, np.arange(start, start + 2_000))
+    other = EmbeddedStore(store.folder, maintain=False, waiting=WAITING)
     written = compaction.write_segment
 
     def flush_meanwhile(*arguments: object) -> str:
         monkeypatch.setattr(compaction, "write_segment", written)
-        flushed(other, np.arange(8_000, 9_000))
+        flushed(other, np.arange(16_000, 17_000))
         return written(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(compaction, "write_segment", flush_meanwhile)
     assert not store._compactor.merge(store._progress, wait=True)
-    assert store.count() == 9_000
-    assert len(families(other)) == 1
+    assert store.count() == 17_000
+    assert len(families(other)) == 5
     assert len(list((store.folder / "segments").glob("m*"))) == 0
-    assert recall(store, np.arange(9_000)) > 0.95
+    assert recall(store, np.arange(17_000)) > 0.95
     other.close()
 
 
@@ -182,3 +194,18 @@ def test_lists_that_were_damaged_since_they_were_opened_are_built_again(
     alive = np.delete(np.arange(6_000), 3)
     assert store.count() == len(alive)
     assert recall(store, alive) > 0.95
+
+
+def test_filtered_searches_find_as_much_in_lists_that_have_grown(store: EmbeddedStore) -> None:
+    for start in range(0, 14_000, 2_000):
+        flushed(store, np.arange(start, start + 2_000))
+    store.compact()
+    assert [view.n for view in store._live.now().segments] == [14_000]
+    matrix = vectors(np.arange(14_000))
+    matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
+    queries = vectors(np.arange(50)) + np.float32(0.05)
+    hit = 0
+    for query, hits in zip(queries, store.search(queries, 10, "n >= 7000"), strict=True):
+        best = 7_000 + np.argsort(-(matrix[7_000:] @ query), kind="stable")[:10]
+        hit += len({int(id) for id in hits.ids} & set(best.tolist()))
+    assert hit > 0.95 * 10 * len(queries)

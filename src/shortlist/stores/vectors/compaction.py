@@ -1,11 +1,13 @@
 """Rows into segments, and segments into fewer: built beside what serves, swapped in one commit.
 
 Two things go on independently, each by one process at a time (a lock file each): *flush* makes a
-segment of the rows that are in none, *merge* makes one segment of several. A merge that takes long
-does not let small segments pile up: a flush takes them along when there are `PILE` of them. What
-two have taken goes to the one that commits first; the other's work is thrown away. Segments are
-merged when `FAN` of about the same size have gathered, or when a third of one is dead, so a row is
-written about log(n / flushed) / log(FAN) times, and searches see a few segments of each size.
+segment of the rows that are in none, *merge* makes one segment of several. A flush takes along what
+is still small, because a search visits as many lists of a small segment as of a large one; where a
+merge takes long and `PILE` have gathered meanwhile, it takes larger ones too. What two have taken
+goes to the one that commits first; the other's work is thrown away. Segments are merged when `FAN`
+of about the same size have gathered, or when a third of one is dead, so a row is written about
+log(n / flushed) / log(FAN) times, and `FAN` / 2 times at first, and searches see one small segment
+and a few of each size above.
 Source: O'Neil et al., "The log-structured merge-tree", Acta Informatica 1996; the tiered variant.
 """
 
@@ -145,9 +147,15 @@ class Compactor:
         return [view for view in snapshot.segments if view.part.name not in self._taken]
 
     def _pile(self, snapshot: Snapshot) -> list[View]:
-        """Small segments that no merge is about to take; none where they are few."""
-        small = [view for view in self._free(snapshot) if view.alive <= self._most * FAN]
-        return small if len(small) >= PILE else []
+        """Segments that no merge has taken and that a flush makes one with its rows.
+
+        A search visits as many lists of a small one as of a large one.
+        """
+        free = sorted(self._free(snapshot), key=lambda view: view.alive)
+        if len([view for view in free if _tier(view, self._most) < 2]) < PILE:
+            return [view for view in free if _tier(view, self._most) == 0]
+        totals = np.cumsum([view.alive for view in free])
+        return free[: int(np.searchsorted(totals, self._most * FAN**2, side="right"))]
 
     def _discard(self, added: tuple[str, str, Sequences] | None) -> None:
         if added is not None:
@@ -205,15 +213,20 @@ def plan(segments: Sequence[View], most: int) -> list[View]:
     """The segments to merge now; none when none is due."""
     tiers: dict[int, list[View]] = {}
     for view in segments:
-        tier = 0
-        while view.alive > most * FAN ** (tier + 1):
-            tier += 1
-        tiers.setdefault(tier, []).append(view)
+        tiers.setdefault(_tier(view, most), []).append(view)
     for tier in sorted(tiers):
         if len(tiers[tier]) >= FAN:
             return [view for lower in range(tier + 1) for view in tiers.get(lower, [])]
     rotten = [view for view in segments if view.n - view.alive > view.n * _DEAD]
     return rotten[:1]
+
+
+def _tier(view: View, most: int) -> int:
+    """0 for what a flush takes along, then one more for each `FAN` times as many rows."""
+    tier, beyond = 0, most * (FAN - 1)
+    while view.alive >= beyond:
+        tier, beyond = tier + 1, beyond * FAN
+    return tier
 
 
 def _lost(views: Sequence[View], current: Mapping[str, Entry]) -> bool:

@@ -70,8 +70,6 @@ def _held(
     if newest is not None:
         same = [member for member in known if member.family.name == newest.family.name]
         near = min(same, key=lambda member: member.path.stat().st_size)
-        settled = max(same, key=lambda member: member.family.tuned)
-        near = Member(settled.family, near.path, settled.settings)
     n = sum(view.alive for view in views)
     width = views[0].part.held(field, views[0].alive_rows[:1]).shape[1]
     lists = n >= SMALLEST and (near is not None or n * width >= _LISTS_FROM)

@@ -146,6 +146,7 @@ class Segment:
                     indexes[field.name] = load_index(inner, check=False)
                 else:
                     lists = Lists.load(inner, read_description(inner))
+                    lists.trained = family.trained
                     members[field.name] = Member(family, inner / "lists.faiss", lists.settings)
                     indexes[field.name] = lists
             sequences = open_array(folder / "sequences.npy")

@@ -13,6 +13,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.core.jit import kernel
 from shortlist.stores.vectors.lists import Lists
 from shortlist.stores.vectors.metric import Floats
 
@@ -21,6 +22,8 @@ _BATCH = 16
 
 _SHARES, _LEAST = 3, 64
 """A segment is asked for so many times its share of the candidates, and for some more."""
+
+_NONE = np.zeros(0, np.bool_)
 
 Found = tuple[NDArray[np.int32], Floats]
 """Rows and products, `[q, k]`; -1 and -inf past the last."""
@@ -34,13 +37,11 @@ class Kin:
         lists: its lists.
         dead: `bool[n]`, rows that are gone; None for none.
         alive: how many are not.
-        tuned: how many rows its settings were chosen for.
     """
 
     lists: Lists
     dead: NDArray[np.bool_] | None
     alive: int
-    tuned: int
 
 
 def search_together(kin: Sequence[Kin], queries: Floats, k: int) -> list[Found] | None:
@@ -74,11 +75,10 @@ def search_together(kin: Sequence[Kin], queries: Floats, k: int) -> list[Found] 
 
 
 def _search(kin: Sequence[Kin], queries: Floats, k: int) -> list[Found] | None:
-    settled = max(kin, key=lambda one: one.tuned)
+    lists = kin[0].lists
     total = sum(one.alive for one in kin)
-    # In a family that has grown, so many more rows lie as near as codes can tell apart.
-    depth = int(settled.lists.depth(k) * max(1.0, total / settled.tuned))
-    nearest = settled.lists.nearest_lists(queries, settled.lists.probes(k, total))
+    depth = lists.depth(k, total)
+    nearest = lists.nearest_lists(queries, lists.probes(k, total))
     rows, scores = [], []
     lost = np.zeros(len(queries), np.int64)
     for one in kin:
@@ -87,21 +87,41 @@ def _search(kin: Sequence[Kin], queries: Floats, k: int) -> list[Found] | None:
         score, found = one.lists.approximate(
             queries, nearest, min(n, share * n // max(one.alive, 1))
         )
-        if one.dead is not None:
-            gone = (found >= 0) & one.dead[found]
-            found[gone] = -1
-            lost += gone.sum(axis=1)
+        _drop_dead(found, score, _NONE if one.dead is None else one.dead, lost)
         rows.append(found)
-        scores.append(np.where(found < 0, np.float32(-np.inf), score))
+        scores.append(score)
     every = np.concatenate(scores, axis=1)
     left = (every > -np.inf).sum(axis=1)
     if (left < min(k, total)).any() or ((left < depth // 2) & (lost > left)).any():
         return None
     if every.shape[1] > depth:
-        least = np.partition(every, -depth, axis=1)[:, -depth, None]
-        for place, score in enumerate(scores):
-            rows[place][score < least] = -1
+        least = np.partition(every, -depth, axis=1)[:, -depth]
+        for found, score in zip(rows, scores, strict=True):
+            _drop_below(found, score, least)
     return [
         one.lists.refined(queries, mine, min(k, len(one.lists)))
         for one, mine in zip(kin, rows, strict=True)
     ]
+
+
+@kernel
+def _drop_dead(
+    rows: NDArray[np.int64], scores: Floats, dead: NDArray[np.bool_], lost: NDArray[np.int64]
+) -> None:
+    """Forget the rows that are dead, -1 and -inf, and add how many each query has lost."""
+    for q in range(rows.shape[0]):
+        for i in range(rows.shape[1]):
+            if len(dead) and rows[q, i] >= 0 and dead[rows[q, i]]:
+                rows[q, i] = -1
+                lost[q] += 1
+            if rows[q, i] < 0:
+                scores[q, i] = -np.inf
+
+
+@kernel
+def _drop_below(rows: NDArray[np.int64], scores: Floats, least: Floats) -> None:
+    """Forget the rows of each query that score less."""
+    for q in range(rows.shape[0]):
+        for i in range(rows.shape[1]):
+            if scores[q, i] < least[q]:
+                rows[q, i] = -1

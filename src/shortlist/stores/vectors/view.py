@@ -249,7 +249,7 @@ def _together(views: Sequence[View], field: str, queries: Floats, k: int) -> dic
             continue
         member, lists = part.member(field), part.lists(field)
         if member is not None and lists is not None:
-            kin = Kin(lists, view.dead, view.alive, member.family.tuned)
+            kin = Kin(lists, view.dead, view.alive)
             families.setdefault(member.family.name, []).append((number, kin))
     found: dict[int, Found] = {}
     for family in families.values():
