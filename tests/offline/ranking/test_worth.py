@@ -10,6 +10,7 @@ from shortlist.offline.pipeline import TrainReport
 from shortlist.offline.ranking.fit import FitReport
 from shortlist.offline.ranking.worth import Worth
 from shortlist.project import Project
+from shortlist.release.publish import Releases
 from shortlist.testing.marketplace import World, generate
 
 SETTINGS = """
@@ -69,7 +70,7 @@ def test_a_ranker_that_is_skipped_is_neither_published_nor_evaluated(
     assert any(note.endswith("It is left out.") for note in report.notes)
     for path in (
         project.releases.current_path(),
-        next((project.folder / ".shortlist" / "holdout").glob("*/manifest.json")).parent,
+        Releases(project.folder / ".shortlist" / "holdout").current_path(),
     ):
         assert manifest(path)["ranker"] is None
         assert not (path / "ranker").exists()
