@@ -15,6 +15,7 @@ from shortlist.features import FeatureSet
 from shortlist.features.contract import AsOf, VectorsOf
 from shortlist.features.skew import Logged, Skew, compare
 from shortlist.offline.data.prepared import Prepared
+from shortlist.offline.ranking.rows import event_table
 
 
 @dataclass(frozen=True)
@@ -97,15 +98,7 @@ def _as_of(
     for number, name in enumerate(features.names):
         if name.startswith(("score:", "rank:", "fused")):
             columns[name] = _logged(kept, number)[place]
-    log = pa.table(
-        {
-            "user": data.user,
-            "item": data.item,
-            "time": data.time,
-            "kind": data.kind_codes().astype(np.int64),
-            "weight": data.weight.astype(np.float64),
-        }
-    )
+    log = event_table(data)
     requests = pa.table(
         {
             "request": np.arange(len(kept)),

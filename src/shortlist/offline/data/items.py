@@ -45,15 +45,25 @@ def read_items(con: Backend, section: ItemsSection, folder: Path) -> ir.Table:
     with readable(section.path):
         chosen = chosen.mutate(**{ITEM_ID: as_id(chosen[section.id])})
         chosen = stored(con, chosen, "items")
-    ids = chosen.filter(chosen[ITEM_ID].notnull()).group_by(ITEM_ID).aggregate(rows=_.count())
-    twice = con.to_pyarrow(ids.filter(ids.rows > 1).order_by(ITEM_ID).limit(1)).to_pylist()
+    unique_ids(con, chosen, ITEM_ID, "item", section.path)
+    return chosen
+
+
+def unique_ids(con: Backend, chosen: ir.Table, column: str, what: str, where: str) -> ir.Table:
+    """The ids of a table's rows; those without one are passed over.
+
+    Raises:
+        DataError: an id is there twice.
+    """
+    ids = chosen.filter(chosen[column].notnull()).group_by(column).aggregate(rows=_.count())
+    twice = con.to_pyarrow(ids.filter(ids.rows > 1).order_by(column).limit(1)).to_pylist()
     if twice:
         raise DataError(
-            f"the item id {twice[0][ITEM_ID]!r} is on {twice[0]['rows']} rows.",
-            remedy="Keep one row for each item.",
-            where=section.path,
+            f"the {what} id {twice[0][column]!r} is on {twice[0]['rows']} rows.",
+            remedy=f"Keep one row for each {what}.",
+            where=where,
         )
-    return chosen
+    return ids
 
 
 def item_columns(section: ItemsSection) -> dict[str, str]:

@@ -18,7 +18,7 @@ from shortlist.core.users import UserTable
 from shortlist.core.vocabulary import Vocabulary
 from shortlist.offline.data.engine import counted, stored
 from shortlist.offline.data.finding import Finding
-from shortlist.offline.data.items import ITEM_ROW, build_columns, kind_of
+from shortlist.offline.data.items import ITEM_ROW, build_columns, kind_of, unique_ids
 from shortlist.offline.data.scan import readable, require
 from shortlist.offline.data.source import locate, open_source
 from shortlist.offline.data.values import as_id
@@ -43,14 +43,7 @@ def read_users(con: Backend, section: UsersSection, folder: Path) -> tuple[UserT
     with readable(section.path):
         chosen = table.select(*section.attributes, **{USER_ID: as_id(table[section.id])})
         chosen = stored(con, chosen, "users_source")
-    ids = chosen.filter(chosen[USER_ID].notnull()).group_by(USER_ID).aggregate(rows=_.count())
-    twice = con.to_pyarrow(ids.filter(ids.rows > 1).order_by(USER_ID).limit(1)).to_pylist()
-    if twice:
-        raise DataError(
-            f"the user id {twice[0][USER_ID]!r} is on {twice[0]['rows']} rows.",
-            remedy="Keep one row for each user.",
-            where=section.path,
-        )
+    ids = unique_ids(con, chosen, USER_ID, "user", section.path)
     named = con.to_pyarrow(ids.select(USER_ID).order_by(USER_ID))[USER_ID].to_pylist()
     if not named:
         raise DataError("there is no user in it.", remedy="Check the file.", where=section.path)

@@ -56,6 +56,18 @@ MANY = 500
 SETTLED = 1e-5
 """Sweeps end when one lowers the objective by less than this share."""
 
+Ints = NDArray[np.int64]
+Arrays = tuple[
+    NDArray[np.float32],
+    NDArray[np.int32],
+    int,
+    Ints,
+    Ints,
+    Ints,
+    NDArray[np.int32],
+    NDArray[np.float64],
+]
+
 
 @dataclass(frozen=True)
 class Level:
@@ -89,7 +101,13 @@ class Level:
         offsets = np.searchsorted(place[order], np.arange(len(keys) + 1)).astype(np.int64)
         width = design.dense.shape[1]
         counts = columns_of(
-            design.leaf, order, offsets, width, design.columns, np.empty(0, np.int64), _NONE
+            design.leaf,
+            order,
+            offsets,
+            width,
+            design.columns,
+            np.empty(0, np.int64),
+            np.empty(0, np.int32),
         )
         starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         columns = np.empty(int(starts[-1]), np.int32)
@@ -225,14 +243,7 @@ def _estimated(
 
     def part(first: int, last: int) -> None:
         traces(
-            design.dense,
-            design.leaf,
-            design.columns,
-            level.order,
-            level.offsets,
-            level.starts,
-            level.columns,
-            level.values,
+            *_arrays(design, level),
             level.prior,
             sign,
             weight,
@@ -248,9 +259,6 @@ def _estimated(
     squares = float(level.values @ level.values)
     found = max(determined, 1e-3) / max(squares, 1e-12)
     return float(np.clip(found, level.prior / LEAP, min(level.prior * LEAP, STRONGEST)))
-
-
-_NONE = np.empty(0, np.int32)
 
 
 def _alone(values: NDArray[np.float64]) -> Effects:
@@ -271,14 +279,7 @@ def _solve(
 
     def part(first: int, last: int) -> None:
         newton(
-            design.dense,
-            design.leaf,
-            design.columns,
-            level.order,
-            level.offsets,
-            level.starts,
-            level.columns,
-            level.values,
+            *_arrays(design, level),
             level.prior,
             sign,
             weight,
@@ -290,6 +291,20 @@ def _solve(
         )
 
     _shared_out(level, len(sign), part)
+
+
+def _arrays(design: Design, level: Level) -> Arrays:
+    """What every kernel takes first: the rows, and the level's coefficients of them."""
+    return (
+        design.dense,
+        design.leaf,
+        design.columns,
+        level.order,
+        level.offsets,
+        level.starts,
+        level.columns,
+        level.values,
+    )
 
 
 def _shared_out(level: Level, rows: int, part: Callable[[int, int], None]) -> None:
@@ -306,15 +321,5 @@ def _shared_out(level: Level, rows: int, part: Callable[[int, int], None]) -> No
 def _told(design: Design, level: Level) -> NDArray[np.float64]:
     """What a level adds to the logit of every row, `float64[n]`."""
     out = np.zeros(len(design.dense))
-    margins_of(
-        design.dense,
-        design.leaf,
-        design.columns,
-        level.order,
-        level.offsets,
-        level.starts,
-        level.columns,
-        level.values,
-        out,
-    )
+    margins_of(*_arrays(design, level), out)
     return out

@@ -93,6 +93,23 @@ def margins_of(
 
 
 @kernel
+def _places(
+    leaf: NDArray[np.int32],
+    lines: NDArray[np.int64],
+    own: NDArray[np.int32],
+    place: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """Where the leaves of an entity's rows are among its own columns; `place` is room to work."""
+    for j in range(len(own)):
+        place[own[j]] = j
+    at = np.empty((len(lines), leaf.shape[1]), np.int64)
+    for r in range(len(lines)):
+        for t in range(leaf.shape[1]):
+            at[r, t] = place[leaf[lines[r], t]]
+    return at
+
+
+@kernel
 def newton(
     dense: NDArray[np.float32],
     leaf: NDArray[np.int32],
@@ -112,17 +129,12 @@ def newton(
     tolerance: float,
 ) -> None:
     """Minimise each entity's objective over its columns, from where `values` are."""
-    width, trees = dense.shape[1], leaf.shape[1]
+    width = dense.shape[1]
     place = np.zeros(columns, np.int64)
     for e in range(first, last):
         w = values[starts[e] : starts[e + 1]]
-        for j in range(len(w)):
-            place[own[starts[e] + j]] = j
         lines = order[offsets[e] : offsets[e + 1]]
-        at = np.empty((len(lines), trees), np.int64)
-        for r in range(len(lines)):
-            for t in range(trees):
-                at[r, t] = place[leaf[lines[r], t]]
+        at = _places(leaf, lines, own[starts[e] : starts[e + 1]], place)
         _minimise(dense, at, lines, w, prior, sign, weight, others, steps, tolerance, width)
 
 
@@ -149,17 +161,12 @@ def traces(
 
     Probes of signs are the same for the same entity and column, whoever draws them.
     """
-    width, trees = dense.shape[1], leaf.shape[1]
+    width = dense.shape[1]
     place = np.zeros(columns, np.int64)
     for e in range(first, last):
         w = values[starts[e] : starts[e + 1]]
-        for j in range(len(w)):
-            place[own[starts[e] + j]] = j
         lines = order[offsets[e] : offsets[e + 1]]
-        at = np.empty((len(lines), trees), np.int64)
-        for r in range(len(lines)):
-            for t in range(trees):
-                at[r, t] = place[leaf[lines[r], t]]
+        at = _places(leaf, lines, own[starts[e] : starts[e + 1]], place)
         m = len(lines)
         margin, curve, push = np.zeros(m), np.zeros(m), np.zeros(m)
         probe, solved = np.zeros(len(w)), np.zeros(len(w))

@@ -33,6 +33,7 @@ from shortlist.release.ranking.batch import Batch, user_keys
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+    import pyarrow as pa
 
 AskFeast = Callable[..., "Mapping[str, ir.Table]"]
 Origin = Literal["impressions", "replay"]
@@ -237,6 +238,21 @@ def _histories(examples: Examples, data: TrainingData) -> NDArray[np.int64]:
     return spans
 
 
+def event_table(data: TrainingData) -> pa.Table:
+    """`AsOf.log` of the events."""
+    import pyarrow as pa
+
+    return pa.table(
+        {
+            "user": data.user,
+            "item": data.item,
+            "time": data.time,
+            "kind": data.kind_codes().astype(np.int64),
+            "weight": data.weight.astype(np.float64),
+        }
+    )
+
+
 def _as_of(
     examples: Examples,
     data: TrainingData,
@@ -250,15 +266,7 @@ def _as_of(
 
     from shortlist.features.offline import catalogue_table, others_of, users_of
 
-    log = pa.table(
-        {
-            "user": data.user,
-            "item": data.item,
-            "time": data.time,
-            "kind": data.kind_codes().astype(np.int64),
-            "weight": data.weight.astype(np.float64),
-        }
-    )
+    log = event_table(data)
     requests = pa.table(
         {
             "request": np.arange(len(examples.time)),

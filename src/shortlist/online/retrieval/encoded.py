@@ -8,8 +8,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from shortlist.core.errors import ReleaseError
-from shortlist.core.shared import Shared
+from shortlist.core.onnx import open_session
 from shortlist.index.contract import Index
 from shortlist.online.query import Query
 from shortlist.online.retrieval.nearest import NearestSource
@@ -26,7 +25,7 @@ class EncodedSource(NearestSource):
     def __init__(self, name: str, encoder: Encoder, index: Index) -> None:
         super().__init__(name, index)
         self._reach, self._times = encoder.reach, bool(encoder.times)
-        self._session = open_session(encoder)
+        self._session = session_of(encoder)
         self._items = np.empty((0, encoder.reach), np.int64)
         self._instants = np.empty((0, encoder.reach), np.int64)
 
@@ -63,34 +62,10 @@ class EncodedSource(NearestSource):
         return query.history_times[::-1]
 
 
-_SESSIONS: Shared[onnxruntime.InferenceSession] = Shared()
+def session_of(encoder: Encoder) -> onnxruntime.InferenceSession:
+    """The session of an encoder's model, the same one for whoever asks.
 
-
-def open_session(encoder: Encoder) -> onnxruntime.InferenceSession:
-    """A session of one thread: requests of one worker are answered one batch at a time.
-
-    Whoever opens the same model gets the same session, which may run in several threads at once.
+    Raises:
+        ReleaseError: it cannot be opened.
     """
-    model = encoder.model.tobytes()
-    return _SESSIONS.get(model, lambda: _open(model))
-
-
-def _open(model: bytes) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except (
-        onnxruntime.capi.onnxruntime_pybind11_state.Fail,
-        onnxruntime.capi.onnxruntime_pybind11_state.InvalidArgument,
-        onnxruntime.capi.onnxruntime_pybind11_state.InvalidGraph,
-        onnxruntime.capi.onnxruntime_pybind11_state.InvalidProtobuf,
-        onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented,
-    ) as error:
-        raise ReleaseError(
-            f"an encoder cannot be opened: {error}",
-            remedy="Train again with this version, or roll back.",
-        ) from error
+    return open_session(encoder.model.tobytes(), "an encoder")

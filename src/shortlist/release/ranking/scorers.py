@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
-from shortlist.core.errors import ReleaseError
+from shortlist.core.onnx import open_session
 from shortlist.release.ranking.batch import Batch
 from shortlist.release.ranking.cascade import FIRST, Cascade, kept, score_cascade, with_first
 from shortlist.release.ranking.glmix import Glmix, explain_glmix, score_glmix
@@ -132,7 +131,7 @@ class NeuralScorer:
     def __init__(self, model: Attention | Relational) -> None:
         self._model = model
         self._graph = model.graph if isinstance(model, Relational) else None
-        self._session = _open(model.model)
+        self._session = open_session(model.model.tobytes(), "the ranker's network", "ranker")
 
     def __call__(self, batch: Batch) -> NDArray[np.float32]:
         """The score of every candidate, `float32[n]`."""
@@ -167,28 +166,3 @@ def largest(explanation: Explanation, i: int, most: int) -> dict[str, float]:
     told["base"] = float(explanation.base[i])
     told["others"] = float(terms[order[most:]].sum())
     return told
-
-
-def _open(model: NDArray[np.uint8]) -> onnxruntime.InferenceSession:
-    """A session of one thread: requests of one worker are answered one batch at a time."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        return onnxruntime.InferenceSession(
-            model.tobytes(), options, providers=["CPUExecutionProvider"]
-        )
-    except (
-        onnxruntime.capi.onnxruntime_pybind11_state.Fail,
-        onnxruntime.capi.onnxruntime_pybind11_state.InvalidArgument,
-        onnxruntime.capi.onnxruntime_pybind11_state.InvalidGraph,
-        onnxruntime.capi.onnxruntime_pybind11_state.InvalidProtobuf,
-        onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented,
-    ) as error:
-        raise ReleaseError(
-            f"the ranker's network cannot be opened: {error}",
-            remedy="Train again with this version, or roll back.",
-            where="ranker",
-        ) from error

@@ -22,7 +22,7 @@ from shortlist.config.schema import ServeSection
 from shortlist.core.errors import RequestError
 from shortlist.core.vocabulary import Vocabulary
 from shortlist.index.contract import Index
-from shortlist.online.retrieval.encoded import open_session
+from shortlist.online.retrieval.encoded import session_of
 from shortlist.online.snapshot import Snapshot
 from shortlist.release.artefacts import Encoder, OnnxText, StaticText
 from shortlist.release.ranking.batch import NOBODY, Batch
@@ -125,7 +125,7 @@ class EncoderServable:
 
     @cached_property
     def _session(self) -> onnxruntime.InferenceSession:
-        return open_session(self._encoder)
+        return session_of(self._encoder)
 
     @cached_property
     def signatures(self) -> Mapping[str, Signature]:

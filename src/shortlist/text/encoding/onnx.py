@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from shortlist.core.errors import ReleaseError
-from shortlist.core.shared import Shared
+from shortlist.core.onnx import open_session
 from shortlist.text.encoding.contract import readable
 
 TOGETHER = 32
@@ -47,7 +45,7 @@ class OnnxEncoder:
         self._tokenizer = Tokenizer.from_buffer(tokenizer)
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(length)
-        self._session = _SESSIONS.get(model, lambda: _open(model, threads), threads)
+        self._session = open_session(model, "a text encoder", threads=threads)
         self._typed = "token_type_ids" in {i.name for i in self._session.get_inputs()}
         self._length, self._pad = length, pad
         self.version = version
@@ -78,28 +76,3 @@ class OnnxEncoder:
             inputs["token_type_ids"] = np.zeros_like(ids)
         (vectors,) = self._session.run(None, inputs)
         return np.asarray(vectors, np.float32)
-
-
-_SESSIONS: Shared[onnxruntime.InferenceSession] = Shared()
-
-
-def _open(model: bytes, threads: int) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0" if threads else "1")
-    state = onnxruntime.capi.onnxruntime_pybind11_state
-    try:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except (
-        state.Fail,
-        state.InvalidArgument,
-        state.InvalidGraph,
-        state.InvalidProtobuf,
-        state.NotImplemented,
-    ) as error:
-        raise ReleaseError(
-            f"a text encoder cannot be opened: {error}",
-            remedy="Train again with this version, or roll back.",
-        ) from error
