@@ -10,7 +10,7 @@ from onnx import TensorProto, helper
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from shortlist.core.errors import ConfigError, RequestError
-from shortlist.online.retrieval.encoded import open_session
+from shortlist.online.retrieval.encoded import session_of
 from shortlist.online.snapshot import Snapshot
 from shortlist.release.artefacts import Encoder, StaticText
 from shortlist.release.ranking.calibration import Calibration
@@ -165,5 +165,5 @@ def test_an_index_without_vectors_is_refused_before_a_server_starts(tmp_path: Pa
 
 
 def test_a_model_is_opened_once_for_all_who_ask_it() -> None:
-    session = open_session(sum_encoder())
-    assert open_session(sum_encoder()) is session
+    session = session_of(sum_encoder())
+    assert session_of(sum_encoder()) is session
