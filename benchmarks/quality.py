@@ -293,7 +293,8 @@ def single(kind: str, retriever: Retriever, exam: Exam, seed: int) -> tuple[Answ
 
 
 def markov(stage: Stage) -> Answers:
-    asked = Asked(stage.user.astype(np.int32), stage.now, stage.history, stage.relevant)
+    users = stage.user.astype(np.int32)
+    asked = Asked(users, stage.now, stage.history, stage.relevant, [{}] * len(users))
     lists = baselines.markov(stage.known, asked, LENGTH, stage.seen)
     return lists.rows, lists.scores
 

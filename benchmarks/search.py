@@ -28,7 +28,8 @@ from _search_whole import whole
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--dataset", type=Path, help="a folder in the BEIR layout")
-    parser.add_argument("--split", choices=("test", "train"), default="test")
+    parser.add_argument("--split", default="test", help="of the judgements of --dataset")
+    parser.add_argument("--languages", nargs="*", default=["en"], help="of --dataset")
     parser.add_argument("--encoder", help="a Sentence-Transformers model; `none` for none")
     parser.add_argument("--generated", type=int, metavar="N", help="documents to make up")
     parser.add_argument("--engines", nargs="*", default=[], help="of --generated; all without")
@@ -46,6 +47,7 @@ def main() -> None:
                 Path(scratch) / "beir",
                 encoder=encoder(args.encoder),
                 split=args.split,
+                languages=args.languages,
                 limit=20 if args.small else 0,
             )
         if args.known_item:

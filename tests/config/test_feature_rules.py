@@ -11,6 +11,7 @@ name = "shop"
 path = "events.csv"
 kind = "event"
 weights = { view = 1, buy = 5, impression = 0 }
+context = ["device", "surface"]
 [data.items]
 path = "items.csv"
 attributes = ["category", "price"]
@@ -65,7 +66,10 @@ of = "price"
         ('[features.a]\nby = ["city"]', r'It is one of users: write "user.city"\.'),
         ('[features.a]\nvalue = "column"\nof = "city"', r'of users: add by = \["user"\]\.'),
         ('[features.a]\nby = ["item", "user.city"]', "says not whose events"),
-        ('[features.a]\nby = ["user.city", "user.age"]', "says not whose events"),
+        ('[features.a]\nby = ["user.city", "user.city"]', "says not whose events"),
+        ('[features.a]\nby = ["user.city", "item", "user.age"]', "says not whose events"),
+        ('[features.a]\nby = ["user", "user.city"]', "says not whose events"),
+        ('[features.a]\nby = ["user.city", "user.ag"]', r"by\[1\] = \"user.ag\" .* 'user.age'"),
         ('[features.a]\nby = ["user.cty"]', r"by\[0\] = \"user.cty\" names .* mean 'user.city'"),
         ('[features.a]\nby = ["user.city", "colour"]', r'a.by\[1\] = "colour" names a column'),
         (
@@ -78,6 +82,19 @@ of = "price"
         (
             '[features.a]\nvalue = "distinct"\nof = "item"\nby = ["item", "time.hour"]',
             "cannot be counted by item and time.hour",
+        ),
+        (
+            '[features.a]\nby = ["context.devise"]',
+            r'by\[0\] = "context.devise" .*\'context.device\'',
+        ),
+        ('[features.a]\nby = ["user", "context.device"]', "histories do not keep it"),
+        ('[features.a]\nby = ["time.hour", "context.device"]', "says not whose events"),
+        ('[features.a]\nby = ["user.city", "context.device"]', "says not whose events"),
+        ('[features.a]\nby = ["context.device", "context.surface"]', "says not whose events"),
+        ('[features.a]\nby = ["context.device", "colour"]', r'a.by\[1\] = "colour" names a column'),
+        (
+            '[features.a]\nvalue = "column"\nof = "devise"\nby = ["context"]',
+            r'of = "devise" names .* one of data.events.context. Did you mean \'device\'',
         ),
         (
             '[features.a]\nvalue = "distinct"\nof = "category"\nby = ["user.city"]',
@@ -104,6 +121,16 @@ of = "price"
         ('[features.a]\nvalue = "match"\nof = "price"\nby = ["category"]', "data.users.attr"),
         ('[features.a]\nvalue = "similarity"\nvectors = "factor"', "Did you mean 'factors'"),
         ('[features.a]\nvalue = "similarity"\nvectors = "factors"\nreach = 0', "reach = 0 is out"),
+        (
+            '[retrievers.popular]\n[features.a]\nvalue = "similarity"\nvectors = "popular"',
+            r'a.vectors = "popular" makes no vectors of items\. Known: factors',
+        ),
+        (
+            '[features.a]\nvalue = "similarity"\nvectors = "factors"\nby = ["user"]',
+            r'features.a.by = \["user"\] says nothing to features.a.value = "similarity"',
+        ),
+        ('[features.a]\nby = ["user"]\nfreshness = "1h"', "says nothing to what is counted of"),
+        ('[features.a]\nmissing = "closed"', 'a.missing = "closed" closes nothing without'),
         ('[features.a]\nvectors = "factors"', "says nothing to features.a.value"),
         ('[features.a]\nvalue = "feast"\nof = "v:f"', r"Add \[feast\] with its `url`"),
         (FEAST + '[features.a]\nvalue = "feast"\nof = "f"', 'a.of = "f" names no feature of Feast'),
@@ -151,3 +178,25 @@ def test_without_a_table_of_users_a_feature_says_that_there_is_none() -> None:
     text = BASE[: BASE.index("[data.users]")]
     with pytest.raises(ConfigError, match=r"Add \[data.users\] with its attributes"):
         parse_config(text + '[features.a]\nvalue = "column"\nby = ["user"]\nof = "age"\n')
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ('["device", "device"]', r'context\[1\] = "device" is there twice'),
+        ('["user_id"]', r"is the column of data.events.user"),
+        ('["a/b"]', r'context\[0\] = "a/b" is not a name that a context can have'),
+        ('[""]', r'context\[0\] = "" is not a name'),
+        ('"device"', r"data.events.context"),
+    ],
+)
+def test_contexts_that_cannot_be(columns: str, said: str) -> None:
+    text = BASE.replace('["device", "surface"]', columns)
+    with pytest.raises(ConfigError, match=said):
+        parse_config(text)
+
+
+def test_a_context_may_have_a_name_of_any_language_with_spaces() -> None:
+    text = BASE.replace('["device", "surface"]', '["기기", "the device", "os.version"]')
+    config = parse_config(text + '[features.a]\nby = ["category", "context.os.version"]\n')
+    assert config.data.events.context == ["기기", "the device", "os.version"]

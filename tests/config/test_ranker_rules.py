@@ -17,6 +17,8 @@ from shortlist.testing import shop
             'objective = "multi"\nweights = { bye = 2.0 }',
             r"ranker.weights.bye = 2.0 is not a kind of event.*Did you mean 'buy'",
         ),
+        ('objective = "multi"\nweights = { buy = 0.0 }', r"ranker.weights are all 0"),
+        ("unshown = -1", r"ranker.unshown = -1 is out of range"),
         ("keep = 0", r"ranker.keep"),
         ("prior_user = 0.0", r"ranker.prior_user"),
         ('refresh = "soon"', r"ranker.refresh"),

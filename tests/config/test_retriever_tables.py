@@ -1,8 +1,11 @@
 """What the tables of the retriever families accept."""
 
+from pathlib import Path
+
 import pytest
 
-from shortlist.config.load import parse_config
+from shortlist.config.load import load_config, parse_config
+from shortlist.config.retrievers import TextEncoderRetriever
 from shortlist.config.schema import ItemGraphRetriever, TransitionsRetriever
 from shortlist.core.errors import ConfigError
 
@@ -66,3 +69,22 @@ def test_what_a_key_cannot_be_is_said(table: str, problem: str) -> None:
     with pytest.raises(ConfigError) as caught:
         retriever(table)
     assert problem in str(caught.value)
+
+
+def test_the_folder_of_a_model_is_found_from_the_project_folder(tmp_path: Path) -> None:
+    text = (
+        '[project]\nname = "shop"\n[data.events]\npath = "events.csv"\n'
+        '[data.items]\npath = "items.csv"\ntext = ["title"]\n'
+        "[retrievers.text_encoder]\nmodel = "
+    )
+    for model, found in (
+        ("./model", str(tmp_path / "model")),
+        ("../model", str(tmp_path.parent / "model")),
+        ("/data/model", "/data/model"),
+        ("static", "static"),
+        ("owner/name", "owner/name"),
+    ):
+        (tmp_path / "shortlist.toml").write_text(f'{text}"{model}"\n')
+        retriever = load_config(tmp_path).retrievers["text_encoder"]
+        assert isinstance(retriever, TextEncoderRetriever)
+        assert retriever.model == found

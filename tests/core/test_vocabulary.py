@@ -43,6 +43,15 @@ def test_ids_may_hold_emoji_quotes_newlines_and_nuls(tmp_path):
     assert opened.ids(np.array([3, 0], np.int32)) == ["nul\0inside", "🍜"]
 
 
+def test_ids_are_found_by_how_they_begin():
+    vocabulary = Vocabulary.of(["tea", "team", "coffee", "te", "차", "차관", ""])
+    assert vocabulary.ids(vocabulary.beginning("te", 9)) == ["tea", "team", "te"]
+    assert vocabulary.ids(vocabulary.beginning("te", 2)) == ["tea", "team"]
+    assert vocabulary.ids(vocabulary.beginning("차", 9)) == ["차", "차관"]
+    assert len(vocabulary.beginning("", 9)) == 7
+    assert not len(vocabulary.beginning("teams", 9))
+
+
 def test_an_id_that_occurs_twice_is_named():
     with pytest.raises(DataError, match=r"'a' occurs twice.*one id of its own"):
         Vocabulary.of(["a", "b", "a"])

@@ -191,7 +191,7 @@ def served(reader: Project, repository: Path) -> None:
         engine.close()
     vectors = {name: index.vectors_of for name, index in snapshot.indexes.items()}
     logged = read_log(reader.folder / ".shortlist" / "features")
-    told = feature_skew(prepared, snapshot.id, snapshot.features, logged, vectors)
+    told = feature_skew(prepared, snapshot.id, snapshot.features, logged, vectors, {})
     assert all(one.different == 0 for one in told.features if one.name.startswith("feast_"))
 
 

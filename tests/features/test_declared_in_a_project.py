@@ -180,7 +180,7 @@ def test_a_log_replayed_through_the_engine_gives_what_the_offline_join_gives(
     asked, found = [], []
     time = prepared.watermark + 2 * MINUTE
     try:
-        earlier = engine._stores.history.posted()[0]
+        earlier = engine._stores.history.posted().events
         for _ in range(25):
             user, item = int(rng.integers(len(users))), int(rng.integers(len(ids)))
             time += int(rng.integers(1, 40 * MINUTE))

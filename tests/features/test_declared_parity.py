@@ -29,9 +29,10 @@ def online(
     for start in range(0, len(posted), BATCH):
         world.post(counters, posted[start : start + BATCH])
     columns = []
-    for user, now, rows in world.asks:
+    for number, (user, now, rows) in enumerate(world.asks):
         out = np.full((len(world.features), len(rows)), np.nan, np.float32)
-        world.features.online(world.view(user, now, rows, counters), out)
+        view = world.view(user, now, rows, counters, world.context(number))
+        world.features.online(view, out)
         columns.append(out[:, np.argsort(rows)])
     return np.concatenate(columns, axis=1)
 
@@ -45,8 +46,8 @@ def by_definition(world: DeclaredWorld) -> np.ndarray:
     return np.array(
         [
             [
-                oracle(name, user, now, item)
-                for user, now, rows in world.asks
+                oracle(name, user, now, item, world.context(number))
+                for number, (user, now, rows) in enumerate(world.asks)
                 for item in sorted(rows)
             ]
             for name in world.features.names
@@ -101,8 +102,12 @@ def test_both_sides_count_by_hour_and_weekday_over_weeks_in_any_order_of_arrival
 
 EVERY = sections()
 TIME = st.integers(0, 4 * 24 * 2).map(lambda n: START + n * (HOUR // 2))
-EVENT = st.builds(Happening, st.integers(0, 2), st.integers(0, 3), TIME, st.sampled_from(KINDS))
-OTHER = st.builds(Happening, st.integers(0, 2), st.integers(0, 3), TIME, st.sampled_from(UNCOUNTED))
+SOMEWHERE = st.fixed_dictionaries(
+    {}, optional={"device": st.sampled_from(["ios", "web"]), "page": st.sampled_from(["a", "b"])}
+)
+PAIR = (st.integers(0, 2), st.integers(0, 3), TIME)
+EVENT = st.builds(Happening, *PAIR, st.sampled_from(KINDS), SOMEWHERE)
+OTHER = st.builds(Happening, *PAIR, st.sampled_from(UNCOUNTED), SOMEWHERE)
 WORLDS = st.builds(
     DeclaredWorld,
     events=st.lists(EVENT, min_size=1, max_size=12),
@@ -116,6 +121,7 @@ WORLDS = st.builds(
         min_size=1,
         max_size=4,
     ),
+    contexts=st.lists(SOMEWHERE, max_size=4),
     declared=st.lists(
         st.sampled_from([name for name, one in EVERY.items() if one.value != "cross"]),
         min_size=8,

@@ -243,14 +243,14 @@ def test_a_log_replayed_through_the_engine_is_what_the_next_training_computes(
     assert all(one["different"] == 0 for one in told["features"]), told["features"]
 
 
-def test_a_retriever_without_vectors_is_said_when_training(
+def test_a_retriever_without_vectors_is_said_before_training(
     project: Project, tmp_path: Path
 ) -> None:
     text = (project.folder / "shortlist.toml").read_text()
     text = text.replace('vectors = "factors"', 'vectors = "popular"')
     (tmp_path / "shortlist.toml").write_text(text)
     (tmp_path / "users.parquet").write_bytes((project.folder / "users.parquet").read_bytes())
-    with pytest.raises(ConfigError, match="vectors of 'popular', and that retriever has none"):
+    with pytest.raises(ConfigError, match=r"alike.vectors = .* makes no vectors of items"):
         Project(tmp_path).train()
 
 

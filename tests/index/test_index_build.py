@@ -11,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shortlist.config.schema import IndexSection
+from shortlist.core.bitmap import pack
 from shortlist.core.errors import ConfigError, DataError, ReleaseError
 from shortlist.core.progress import Silent
 from shortlist.index.approximate import Settings
 from shortlist.index.build import build_index, load_index
 from shortlist.index.centroids import lists_for, quantisers_for
+from shortlist.index.compare import save_queries, stored_vectors
 from shortlist.index.exact import ExactIndex
 from shortlist.index.kinds import EXACT_UP_TO, bytes_for, choose
 from shortlist.index.tune import filters_for, recall_of, sample_queries, trace, true_scores
@@ -112,6 +114,21 @@ def test_filters_reach_the_recall_too_on_queries_they_were_not_tuned_on(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_filter_that_takes_a_query_its_own_kind_away_holds_the_recall(kind):
+    vectors = item_vectors(30_000, 32)
+    index, _ = build_index(vectors, IndexSection(kind=kind), 0, Silent())
+    truth = ExactIndex.build(vectors.rows, vectors.vectors)
+    random = np.random.default_rng(96)
+    recalls = []
+    for query in vectors.vectors[:6]:
+        allow = pack(vectors.vectors @ query < 0.4)
+        near = query + 0.05 * random.normal(size=(10, 32)).astype(np.float32)
+        found, _ = index.search(near, 100, allow)
+        recalls.append(recall_of(found, near, truth, true_scores(truth, near, 100, allow)))
+    assert np.mean(recalls) >= 0.95 - 0.03
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_curve_holds_the_chosen_setting_and_all_others_that_were_tried(kind):
     index, report = build_index(item_vectors(6_000), IndexSection(kind=kind), 0, Silent())
     chosen = [setting for setting in report.curve if setting.knobs == report.knobs]
@@ -139,6 +156,64 @@ def test_the_same_seed_chooses_the_same_setting():
         build_index(item_vectors(4_000), IndexSection(kind="ivf"), 3, Silent())[1] for _ in range(2)
     )
     assert (one.knobs, one.spread, one.recall) == (two.knobs, two.spread, two.recall)
+
+
+def unlike_their_queries(n, dim):
+    """Vectors and queries of two towers: each has a direction of its own that all share."""
+    random = np.random.default_rng([n, dim])
+    vectors = random.normal(size=(n, dim)) * np.exp(0.6 * random.normal(size=(n, 1)))
+    vectors = (vectors / np.sqrt(dim) + 0.5 * random.normal(size=dim)).astype(np.float32)
+    queries = random.normal(size=(300, dim)) + 2 * random.normal(size=dim)
+    return vectors, queries.astype(np.float32)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_index_is_tuned_on_the_queries_that_its_retriever_makes(kind, tmp_path):
+    vectors, queries = unlike_their_queries(8_000, 16)
+    given = ItemVectors(catalogue(8_000), vectors, queries[:200])
+    index, report = build_index(given, IndexSection(kind=kind, at=10), 0)
+    truth = ExactIndex.build(given.rows, vectors)
+    found, _ = index.search(queries[200:], 10)
+    best = true_scores(truth, queries[200:], 10)
+    assert report.reached
+    assert recall_of(found, queries[200:], truth, best) >= 0.95 - 0.03
+    index.save(tmp_path)
+    save_queries(tmp_path, given.queries)
+    load_index(tmp_path)
+    np.testing.assert_array_equal(stored_vectors(tmp_path).queries, given.queries)
+
+
+@pytest.mark.parametrize("kind", ["ivf", "scann"])
+def test_a_curve_that_begins_flat_is_followed_until_it_rises(kind):
+    vectors, _ = unlike_their_queries(20_000, 32)
+    _, report = build_index(
+        ItemVectors(catalogue(20_000), vectors), IndexSection(kind=kind, at=10), 0
+    )
+    assert report.recall >= 0.9, report.curve
+
+
+def test_the_recall_is_that_of_the_head_of_a_list_too():
+    vectors = clustered_vectors(12_000, 16)
+    vectors[np.random.default_rng(0).integers(0, 12_000, 20)] *= 50
+    index, report = build_index(
+        ItemVectors(catalogue(12_000), vectors), IndexSection(kind="ivf"), 0
+    )
+    assert report.reached
+    fresh = sample_queries(vectors, 100, np.random.default_rng(97))
+    truth = ExactIndex.build(catalogue(12_000), vectors)
+    for k in (10, 100):
+        found, _ = index.search(fresh, k)
+        assert recall_of(found, fresh, truth, true_scores(truth, fresh, k)) >= 0.95 - 0.03
+
+
+@pytest.mark.parametrize("scale", [1e-5, 1.0, 1e3])
+def test_the_recall_reported_does_not_depend_on_the_scale_of_the_vectors(scale):
+    vectors = clustered_vectors(6_000, 16)
+    section = IndexSection(kind="ivf", at=50)
+    plain = build_index(ItemVectors(catalogue(6_000), vectors), section, 0)[1]
+    scaled = build_index(ItemVectors(catalogue(6_000), vectors * np.float32(scale)), section, 0)[1]
+    assert scaled.curve[0].recall == pytest.approx(plain.curve[0].recall, abs=0.03)
+    assert scaled.curve[0].recall < 0.9
 
 
 def test_a_recall_out_of_reach_takes_the_best_and_says_so():

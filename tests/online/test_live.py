@@ -405,3 +405,33 @@ def test_an_item_that_training_left_out_is_not_live(tmp_path: Path) -> None:
     assert "melon" not in again.recommend(k=100).ids
     for opened in (engine, again):
         opened.close()
+
+
+def test_new_titles_are_completed_to_at_once_and_old_ones_no_longer(engine: Engine) -> None:
+    assert engine.suggest("zanz") == []
+    put(engine, "mango", {"title": "Numbers of the Zánzibar mango"})
+    assert engine.suggest("zanz") == ["Numbers of the Zánzibar mango"]
+    assert engine.suggest("zanzibar m") == engine.suggest("numbers of") == engine.suggest("mango")
+    (title, *_) = engine.suggest("n", k=1)
+    assert title != "Numbers of the Zánzibar mango"  # nobody can have taken it yet
+    assert engine.suggest("n", k=5)[-1] == "Numbers of the Zánzibar mango"
+    put(engine, "mango", {"title": "Papaya"})
+    assert engine.suggest("zanz") == []
+    assert engine.suggest("papa") == ["Papaya"]
+    engine.hide(["mango"])
+    assert engine.suggest("papa") == []
+
+
+def test_words_of_items_written_one_by_one_and_again_are_those_written_at_once(
+    engine: Engine,
+) -> None:
+    titles = ["red kite", "blue kite flies", "kite", "green red kite"]
+    for n, title in enumerate(titles):
+        put(engine, f"k{n}", {"title": title})
+        assert f"k{n}" in engine.search("kite", k=20).ids
+    put(engine, "k1", {"title": "a red red fox"})
+    put(engine, "k4", {"title": "kite of foxes"})
+    assert set(engine.search("fox", k=20).ids) == {"k1", "k4"}
+    assert set(engine.search("kite", k=20).ids) == {"k0", "k2", "k3", "k4"}
+    assert engine.search('"red kite"').ids[:1] == ["k0"]
+    assert set(engine.search('"red kite"').ids) == {"k0", "k3"}

@@ -230,6 +230,15 @@ def test_the_recommender_answers_as_http_does(folder: Path) -> None:
         for call, request, says in [
             (stub.Recommend, rpc.RecommendRequest(k=0), "k: 0 items are wanted"),
             (stub.Recommend, rpc.RecommendRequest(where="colour == 1"), "where: "),
+            (stub.Recommend, rpc.RecommendRequest(context={"os": "x"}), "context: 'os' is not"),
+            (stub.Search, rpc.TextSearchRequest(query="x", context={"os": "x"}), "context: 'os'"),
+            (
+                stub.Post,
+                rpc.PostRequest(
+                    events=[rpc.Event(user="a", item="b", kind="view", context={"os": "x"})]
+                ),
+                "events[0].context: 'os' is not a context",
+            ),
             (stub.Similar, rpc.SimilarRequest(item="no such"), "item: no item has the id"),
             (stub.Search, rpc.TextSearchRequest(query="x", where="price <"), "where: "),
             (stub.Post, rpc.PostRequest(events=[rpc.Event(user="a", item="b", kind="v")]), "kind"),

@@ -224,6 +224,7 @@ def test_an_item_from_its_first_write_to_the_release_that_has_it(
         ("/v1/items/x", {"expires": "soon"}, "expires"),
         ("/v1/items/x", {"attributes": []}, "attributes"),
         ("/v1/items/" + "x" * 513, {}, "id"),
+        ("/v1/items/%FF", {}, "id"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(
@@ -233,6 +234,13 @@ def test_what_does_not_fit_is_refused_by_name(
     assert answer.status_code == 400
     assert answer.json()["error"]["field"] == field, answer.json()
     assert client.get("/v1/items/x").status_code == 404
+
+
+@pytest.mark.parametrize("expires", ["2020-01-31", "2020-01-31T09:00:00+09:00", 10**15])
+def test_a_time_may_be_a_date_an_instant_or_microseconds(client: Client, expires: object) -> None:
+    answer = client.put("/v1/items/old", json={"expires": expires})
+    assert answer.status_code == 200, answer.text
+    assert "The item has expired, so no answer shows it." in answer.json()["notes"]
 
 
 def test_a_body_that_is_no_json_is_refused(client: Client) -> None:
@@ -266,6 +274,9 @@ def test_a_run_that_breaks_off_keeps_what_came_before_and_can_be_repeated(
     pq.write_table(table(batch), file)
     done = Project(project).ingest([file])
     assert (done.written, done.unchanged, done.encoded) == (2, 1_000, 2)
+    pq.write_table(table([batch[0], batch[1] | {"id": "x" * 513}]), file)
+    with pytest.raises(DataError, match=r"many\.parquet: row 2: id: the id 'x+'… is too long"):
+        Project(project).ingest([file])
 
 
 def test_a_file_that_does_not_fit_is_refused(project: Path, tmp_path: Path) -> None:

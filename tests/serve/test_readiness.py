@@ -11,6 +11,7 @@ from shortlist.online.engine import Engine
 from shortlist.serve.app import create_app
 from shortlist.serve.errors import AddressError
 from shortlist.serve.run import serve
+from shortlist.serve.supervise import check_addresses, reserved
 from shortlist.serve.tensorflow.versions import version_of
 from shortlist.testing import shop
 
@@ -23,6 +24,20 @@ def test_an_address_that_is_taken_is_an_error_that_names_it(folder: Path) -> Non
         port = other.getsockname()[1]
         with pytest.raises(AddressError, match=f"127.0.0.1:{port} .*in use.*another"):
             serve(folder, "127.0.0.1", port)
+
+
+def test_an_address_is_taken_while_the_workers_that_will_listen_there_start() -> None:
+    ports = {"port": free_port(), "grpc_port": free_port()}
+    with reserved("127.0.0.1", ports):
+        for port in ports.values():
+            with pytest.raises(AddressError, match="in use"):
+                check_addresses("127.0.0.1", {"port": port})
+            with socket.socket() as worker:
+                for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+                    worker.setsockopt(socket.SOL_SOCKET, option, 1)
+                worker.bind(("127.0.0.1", port))
+                worker.listen()
+    check_addresses("127.0.0.1", {"port": ports["port"]})
 
 
 def test_a_server_without_a_release_lives_says_so_and_serves_the_first_one(tmp_path: Path) -> None:

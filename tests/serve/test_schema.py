@@ -57,6 +57,14 @@ def test_an_answer_is_its_items_and_scores_in_order() -> None:
     }
 
 
+def test_an_event_is_posted_with_what_it_happened_in() -> None:
+    sent = b'{"user": "u", "item": "a", "context": {"device": "ios"}}'
+    (event,) = events_of(msgspec.json.decode(sent, type=EventBody))
+    assert event.context == {"device": "ios"}
+    with pytest.raises(msgspec.ValidationError, match="context"):
+        msgspec.json.decode(b'{"user": "u", "item": "a", "context": {"a": 1}}', type=EventBody)
+
+
 def test_an_impression_is_posted_with_what_the_answer_said_of_it() -> None:
     sent = b'{"user": "u", "item": "a", "propensity": 0.25, "variants": {"list": "new"}}'
     (event,) = events_of(msgspec.json.decode(sent, type=EventBody))

@@ -77,6 +77,8 @@ def test_a_word_still_being_typed_matches_what_it_begins(client: Client) -> None
     assert ids(search(client, "numb")) == []
     assert len(ids(search(client, "numb", unfinished=True))) == 10
     assert ids(search(client, "7 numb", unfinished=True, k=1)) == ["fruit-7"]
+    (item,) = search(client, "7 numb", unfinished=True, k=1).json()["items"]
+    assert item["highlights"]["title"] == "<em>Number</em> <em>7</em>"
 
 
 def test_explanations_say_how_an_item_was_found(client: Client) -> None:
@@ -116,6 +118,21 @@ def test_any_text_is_answered_or_refused_with_a_reason(
     if answer.status_code == 400:
         assert problem(answer)["field"] == "query"
         assert not query.strip()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("k", "3"), ("k", 3.0), ("k", True), ("seen", 1), ("explain", "true")]
+)
+def test_numbers_and_truths_are_not_guessed(client: Client, field: str, value: object) -> None:
+    for path, body in (
+        ("search", {"query": "number"}),
+        ("recommend", {}),
+        ("similar", {"item": "a"}),
+    ):
+        told = client.post(f"/v1/{path}", json=body | {field: value})
+        assert told.status_code == 400
+        assert problem(told)["field"] == field
+        assert "Expected" in problem(told)["problem"]
 
 
 def test_bad_requests_name_the_field(client: Client) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shortlist.core.errors import RequestError
+from shortlist.serve.tensorflow.routes import queries_in
 from shortlist.serve.tensorflow.signature import DTYPES, Signature, Tensor
 from shortlist.serve.tensorflow.tensors import read_call, write_outputs
 from shortlist.serve.tensorflow.versions import version_of
@@ -112,6 +113,35 @@ def test_many_queries_leave_the_event_loop_and_are_answered_alike(client: Client
     assert [rows[:3] for rows in found[:60]] == [
         nearest(query)[1][:3].tolist() for query in VECTORS
     ]
+
+
+def test_an_empty_signature_name_means_the_default_one(client: Client) -> None:
+    body = {"inputs": VECTORS[25].tolist()}
+    assert predict(client, {"signature_name": "", **body}) == predict(client, body)
+
+
+TEXT = {"serving_default": Signature({"text": Tensor("DT_STRING", (-1,))}, {})}
+
+
+@pytest.mark.parametrize(
+    "form", ['{"inputs": %s}', '{"inputs": {"text": %s}}', '{"instances": %s}']
+)
+def test_a_text_may_be_the_base64_of_its_bytes(form: str) -> None:
+    body = form % '[{"b64": "w6l0w6k="}, "hiver"]'
+    assert read_call(body.encode(), TEXT).inputs["text"].tolist() == ["été", "hiver"]
+    assert read_call(b'{"instances": [{"text": {"b64": "w6k="}}]}', TEXT).inputs["text"] == ["é"]
+
+
+@pytest.mark.parametrize("value", ['"?"', '"w6"', '"6Q=="', "1", "null"])
+def test_what_is_no_base64_of_a_text_is_refused_by_its_place(value: str) -> None:
+    with pytest.raises(RequestError, match=r"inputs\.text\[1\]: 'b64' is not the base64 of a text"):
+        read_call(f'{{"inputs": ["a", {{"b64": {value}}}]}}'.encode(), TEXT)
+
+
+def test_one_text_without_a_list_is_told_its_shape() -> None:
+    call = read_call(b'{"inputs": "quantum"}', TEXT)
+    assert queries_in(call.inputs) == 0
+    assert queries_in({"text": np.array(["a", "b"], object)}) == 2
 
 
 def test_ids_instead_of_rows(client: Client) -> None:

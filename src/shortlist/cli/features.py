@@ -86,7 +86,8 @@ def _skew(project: Project, json: bool) -> None:
     snapshot = Snapshot.open(path)
     prepared = Prepared.load(project.folder)
     vectors = {name: index.vectors_of for name, index in snapshot.indexes.items()}
-    told = feature_skew(prepared, snapshot.id, snapshot.features, logged, vectors)
+    release, features = snapshot.id, snapshot.features
+    told = feature_skew(prepared, release, features, logged, vectors, snapshot.terms)
     if json:
         print_json(asdict(told))
         return
@@ -95,7 +96,11 @@ def _skew(project: Project, json: bool) -> None:
         f"out: {told.later:,} requests later than the log, {told.others:,} of other releases."
     )
     if not told.requests:
-        typer.echo("Set serve.log_features, serve, and train once more to have something here.")
+        typer.echo(
+            "Train once more when there are events of after these requests."
+            if told.later
+            else "Set serve.log_features, serve, and train once more to have something here."
+        )
         return
     rows = [[one.name, one.different, one.gap, one.worst] for one in told.features]
     columns = ["feature", "different", "mean gap", "worst"]

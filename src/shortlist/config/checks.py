@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 from shortlist.config.languages import ISO_639_1, MISTAKEN
+from shortlist.config.retrievers import ITEM_TO_ITEM
 from shortlist.config.schema import (
     Config,
 )
@@ -26,6 +27,20 @@ def attribute(config: Config, key: str, attribute: str, *, value: bool = False) 
         raise ConfigError(
             f"{said} names an attribute that is not one of data.items.attributes.",
             remedy=listed(attribute, config.data.items.attributes),
+        )
+
+
+def with_vectors(config: Config, key: str, name: str) -> None:
+    """The key names a retriever that makes vectors of items."""
+    known = config.retrievers
+    if not known and name:
+        return  # without a table, training chooses retrievers
+    having = [each for each, section in known.items() if not isinstance(section, ITEM_TO_ITEM)]
+    if name not in having:
+        said = "makes no vectors of items" if name in known else "is not a retriever"
+        raise ConfigError(
+            f"{key} = {value_text(name)} {said}.",
+            remedy=offer(name, having) or "Name one that makes vectors of items.",
         )
 
 

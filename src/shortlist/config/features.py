@@ -17,6 +17,12 @@ OF_TIME = "time."
 """What the name of a part of time begins with in `by`."""
 PARTS_OF_TIME = ("hour", "weekday")
 """The parts of time that events are counted by, in UTC."""
+OF_CONTEXT = "context."
+"""What the name of a context begins with in `by`."""
+CONTEXT = "context"
+"""In `by` of a column: of the request's context."""
+SHARED = (OF_USERS, OF_TIME, OF_CONTEXT)
+"""What begins the names in `by` that events share with a request besides an item."""
 
 
 class FeatureSection(Section, frozen=True):
@@ -25,8 +31,9 @@ class FeatureSection(Section, frozen=True):
     Attributes:
         value: what it is. Over events: `count`, `sum` or `mean` (of `of`), `distinct` (how many
             different `of`), `last` (days since the last), `rate` (events of `kinds` for each of
-            `among`). Besides: `column` (an attribute of the candidate or of the user; a time as
-            days since it, a keyword as its place among them all in order), `match` (how many
+            `among`). Besides: `column` (an attribute of the candidate or of the user, or a context
+            of the request; a time as days since it, a keyword as its place among them all in
+            order), `match` (how many
             values the user's attribute `of` and the candidate's attribute `by` share),
             `similarity` (of the candidate's vector to those of the user's newest items), `feast`
             (what `[feast]` says of the candidate or the user) or `cross` (two other features
@@ -35,13 +42,16 @@ class FeatureSection(Section, frozen=True):
             candidate's value), `["user"]`, `["user", "item"]` or `["user", "ATTRIBUTE"]` (the
             user's with items that share the candidate's value). A user's are the newest 100.
             `"user.NAME"` in place of `"user"`: of everybody who shares the user's value of one of
-            `data.users.attributes`. `["time.hour"]`, `["item", "time.hour"]` or
-            `["ATTRIBUTE", "time.hour"]`: of the request's hour of the day; `"time.weekday"`: of
-            its day of the week; both UTC. For `column` and `feast` `["item"]` or `["user"]`; for
-            `match` an attribute of items.
+            `data.users.attributes`; two of them: of who shares both. `["time.hour"]`,
+            `["item", "time.hour"]` or `["ATTRIBUTE", "time.hour"]`: of the request's hour of the
+            day; `"time.weekday"`: of its day of the week; both UTC. `["context.NAME"]`,
+            `["item", "context.NAME"]` or `["ATTRIBUTE", "context.NAME"]`: of the request's value
+            of one of `data.events.context`. For `column` `["item"]`, `["user"]` or `["context"]`;
+            for `feast` `["item"]` or `["user"]`; for `match` an attribute of items.
         of: for `sum` and `mean` `weight` (what `data.events.weights` says) or a number attribute
             of the event's item; for `distinct` `user`, `item` or, by user, a keyword attribute;
-            for `column` and `match` the attribute; for `feast` the feature as `"VIEW:FEATURE"`.
+            for `column` and `match` the attribute, or the name of the context; for `feast` the
+            feature as `"VIEW:FEATURE"`.
         equals: for `column` of a keyword attribute: 1 where this is its value (or one of its
             values), else 0.
         kinds: the kinds of events that count; empty for all that have a weight. By item or by

@@ -15,6 +15,7 @@ from msgspec.structs import FieldInfo
 
 from shortlist.config.features import DEFAULTS, FeatureOrSwitch, FeatureSection
 from shortlist.config.reference import without_none
+from shortlist.config.retrievers import TextEncoderRetriever
 from shortlist.config.rules import check_rules
 from shortlist.config.schema import Config, Retriever, Section
 from shortlist.config.toml import key_text, value_text
@@ -64,7 +65,18 @@ def load_config(folder: Path) -> Config:
             remedy="Check that it is a file and that you may read it.",
             where=str(path),
         ) from None
-    return parse_config(text, where=str(path))
+    return _placed(parse_config(text, where=str(path)), folder)
+
+
+def _placed(config: Config, folder: Path) -> Config:
+    """The config with models' folders (`./model`) found from the project folder."""
+    retrievers = {
+        name: msgspec.structs.replace(retriever, model=str((folder / retriever.model).resolve()))
+        if isinstance(retriever, TextEncoderRetriever) and retriever.model.startswith(".")
+        else retriever
+        for name, retriever in config.retrievers.items()
+    }
+    return msgspec.structs.replace(config, retrievers=retrievers)
 
 
 def parse_config(text: str, where: str = FILE) -> Config:

@@ -266,7 +266,8 @@ class TextEncoderRetriever(Section, frozen=True, tag_field="kind", tag="text_enc
 
     Attributes:
         model: `static` (vectors of subwords, learned from this catalogue and log alone), or the
-            name or folder of a Sentence-Transformers model to fine-tune, such as
+            name or folder (`./model` in the project folder, or absolute) of a
+            Sentence-Transformers model to fine-tune, such as
             `microsoft/Multilingual-MiniLM-L12-H384` (needs `shortlist[text]`).
         text: columns that an item's text is made of, text or keywords; empty for all columns of
             text.
@@ -314,3 +315,12 @@ Retriever = (
     | TwoTowerRetriever
     | TextEncoderRetriever
 )
+
+ITEM_TO_ITEM = (
+    PopularRetriever
+    | TransitionsRetriever
+    | NeighboursRetriever
+    | LinearRetriever
+    | GraphFilterRetriever
+)
+"""Those that make no vectors of items."""

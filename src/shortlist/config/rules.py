@@ -48,6 +48,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "ranker.trees": (1, 10_000),
     "ranker.leaves": (2, 64),
     "ranker.requests": (1, math.inf),
+    "ranker.unshown": (0, 10_000),
     "ranker.keep": (1, 10_000),
     "ranker.interactions": (0, 1_000),
     "ranker.sweeps": (1, 1_000),
@@ -135,6 +136,11 @@ def _check_ranker(config: Config) -> None:
         raise ConfigError(
             'ranker.weights and ranker.objective = "multi" need each other.',
             remedy="Set `weights` to what each kind of event counts, or leave both out.",
+        )
+    if ranker.weights and not any(ranker.weights.values()):
+        raise ConfigError(
+            "ranker.weights are all 0, and every score would be.",
+            remedy="Set what each kind of event counts, such as { click = 1.0, purchase = 4.0 }.",
         )
     for name in ("prior_global", "prior_user", "prior_item"):
         prior = getattr(ranker, name)

@@ -14,7 +14,7 @@ from shortlist.config.arrange import (
     FreshnessSection,
     PinRule,
 )
-from shortlist.config.checks import above_zero, attribute, between, offer, span
+from shortlist.config.checks import above_zero, attribute, between, offer, span, with_vectors
 from shortlist.config.schema import Config
 from shortlist.config.toml import dotted, value_text
 from shortlist.core.errors import ConfigError, RequestError
@@ -129,7 +129,7 @@ def _check_diversity(config: Config, section: DiversitySection, key: str) -> Non
             remedy="Name the retriever whose vectors say what is alike, or the attributes that do.",
         )
     if section.vectors:
-        _retriever(config, f"{key}.vectors", section.vectors)
+        with_vectors(config, f"{key}.vectors", section.vectors)
     for number, column in enumerate(section.attributes):
         attribute(config, f"{key}.attributes[{number}]", column, value=True)
     between(f"{key}.strength", section.strength, 0.01, 1)

@@ -23,6 +23,8 @@ from shortlist.config.schema import (
 from shortlist.config.toml import dotted, value_text
 from shortlist.core.errors import ConfigError
 
+_CONTEXT = re.compile(r"[^\W\d][\w .-]*")
+
 
 def check_events(events: EventsSection) -> None:
     """Check `events`."""
@@ -33,6 +35,7 @@ def check_events(events: EventsSection) -> None:
                 remedy="Name the file." if name == "path" else f"Name the column of {name}s.",
             )
     distinct("data.events", {n: getattr(events, n) for n in ("user", "item", "time", "kind")})
+    _check_context(events)
     span("data.events.lateness", events.lateness, zero=True)
     for kind, weight in events.weights.items():
         key = dotted(("data", "events", "weights", kind))
@@ -56,6 +59,23 @@ def check_events(events: EventsSection) -> None:
             f"data.events.weights = {value_text(events.weights)} lets no event count.",
             remedy="Give at least one kind a weight above 0.",
         )
+
+
+def _check_context(events: EventsSection) -> None:
+    for number, column in enumerate(events.context):
+        key = f"data.events.context[{number}] = {value_text(column)}"
+        if not _CONTEXT.fullmatch(column):
+            raise ConfigError(
+                f"{key} is not a name that a context can have.",
+                remedy="Use letters, digits, spaces, `_`, `-` and `.`, and begin with a letter.",
+            )
+        if column in events.context[:number]:
+            raise ConfigError(f"{key} is there twice.", remedy="Name each column once.")
+        for role in ("user", "item", "time"):
+            if column == getattr(events, role):
+                raise ConfigError(
+                    f"{key} is the column of data.events.{role}.", remedy="Take it out."
+                )
 
 
 def check_items(items: ItemsSection) -> None:

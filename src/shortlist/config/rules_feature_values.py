@@ -6,8 +6,15 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from shortlist.config.checks import with_vectors
 from shortlist.config.feast import FeastSection
-from shortlist.config.features import OF_TIME, OF_USERS, PARTS_OF_TIME, FeatureSection
+from shortlist.config.features import (
+    CONTEXT,
+    OF_TIME,
+    OF_USERS,
+    PARTS_OF_TIME,
+    FeatureSection,
+)
 from shortlist.config.toml import value_text
 from shortlist.core.errors import ConfigError, did_you_mean
 from shortlist.core.times import parse_span
@@ -20,15 +27,17 @@ HISTORY = 100
 
 
 def check_column(config: Config, key: str, feature: FeatureSection) -> None:
-    """An attribute of the candidate or of the user."""
+    """An attribute of the candidate or of the user, or a context of the request."""
     if feature.by == ["user"]:
         user_attribute(config, f"{key}.of", feature.of)
     elif feature.by == ["item"]:
         attribute(config, f"{key}.of", feature.of)
+    elif feature.by == [CONTEXT]:
+        context(config, f"{key}.of", feature.of)
     else:
         raise ConfigError(
             f"{key}.by = {value_text(feature.by)} says not whose attribute.",
-            remedy='Write ["item"] (the candidate\'s) or ["user"].',
+            remedy='Write ["item"] (the candidate\'s), ["user"] or ["context"] (the request\'s).',
         )
 
 
@@ -45,12 +54,7 @@ def check_match(config: Config, key: str, feature: FeatureSection) -> None:
 
 def check_similarity(config: Config, key: str, feature: FeatureSection) -> None:
     """A retriever, and how far back."""
-    name, known = feature.vectors, config.retrievers
-    if not name or (known and name not in known):  # without a table, training chooses retrievers
-        raise ConfigError(
-            f"{key}.vectors = {value_text(name)} is not a retriever.",
-            remedy=did_you_mean(name, known) or "Name one that makes vectors of items.",
-        )
+    with_vectors(config, f"{key}.vectors", feature.vectors)
     if not 1 <= feature.reach <= HISTORY:
         raise ConfigError(
             f"{key}.reach = {feature.reach} is out of range.",
@@ -137,6 +141,18 @@ def part_of_time(key: str, name: str) -> None:
         raise ConfigError(
             f"{key} = {value_text(name)} is not a part of time that events are counted by.",
             remedy=f"Write {' or '.join(map(value_text, known))}.",
+        )
+
+
+def context(config: Config, key: str, name: str, prefix: str = "") -> None:
+    """The key names one of `data.events.context`, after a prefix."""
+    known = config.data.events.context
+    if name not in known:
+        near = did_you_mean(prefix + name, [prefix + one for one in known]) if name else ""
+        raise ConfigError(
+            f"{key} = {value_text(prefix + name)} names a column that is not one of "
+            "data.events.context.",
+            remedy=near or "Add it to data.events.context.",
         )
 
 

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from shortlist.config.features import (
+    OF_CONTEXT,
     OF_TIME,
     OF_USERS,
     FeatureSection,
@@ -21,6 +22,7 @@ from shortlist.config.rules_feature_values import (
     check_match,
     check_remote,
     check_similarity,
+    context,
     part_of_time,
     span,
     user_attribute,
@@ -38,6 +40,12 @@ BUILT_IN = re.compile(
     r"|user_item_count|sources|fused(_rank|_gap)?|hour|weekday"
 )
 """Names without a colon that the built-in features have."""
+
+# What names in `by` may be of, together.
+_WHOSE = (
+    *(("user",), ("item",), ("time",), ("context",)),
+    *(("user", "item"), ("item", "time"), ("item", "context"), ("context", "item")),
+)
 
 # Keys that say nothing to some values: the key, and the values that it belongs to.
 _BELONG: dict[str, tuple[str, ...]] = {
@@ -75,6 +83,12 @@ def check_features(config: Config) -> None:
                     f"{key}.value = {value_text(feature.value)}.",
                     remedy=f"Take it out; it belongs to {', '.join(values)}.",
                 )
+        if feature.value in ("similarity", "cross") and feature.by != ["item"]:
+            raise ConfigError(
+                f"{key}.by = {value_text(feature.by)} says nothing to "
+                f"{key}.value = {value_text(feature.value)}.",
+                remedy="Take it out.",
+            )
         if not math.isfinite(feature.default):
             raise ConfigError(
                 f"{key}.default = {feature.default} is not finite.", remedy="Write a number."
@@ -133,6 +147,17 @@ def _check_events(config: Config, key: str, feature: FeatureSection) -> None:
             f"({value_text(feature.half_life)}).",
             remedy="Declare two features, or keep one of the keys.",
         )
+    if feature.freshness and feature.by[0] == "user":
+        raise ConfigError(
+            f"{key}.freshness = {value_text(feature.freshness)} says nothing to what is counted of "
+            "the user's own events, which are always known.",
+            remedy="Take it out; it belongs to features by item or by attribute.",
+        )
+    if feature.missing == "closed" and not feature.freshness:
+        raise ConfigError(
+            f'{key}.missing = "closed" closes nothing without {key}.freshness.',
+            remedy='Say how old what is known may be, such as freshness = "1h", or take it out.',
+        )
     for part in ("window", "half_life", "freshness"):
         if getattr(feature, part):
             span(f"{key}.{part}", getattr(feature, part))
@@ -144,12 +169,23 @@ def _check_events(config: Config, key: str, feature: FeatureSection) -> None:
 
 def _check_by(config: Config, key: str, by: list[str]) -> None:
     whose = tuple(_side(name) for name in by)
-    if whose not in (("user",), ("item",), ("time",), ("user", "item"), ("item", "time")):
+    if by[:1] == ["user"] and "context" in whose:
+        raise ConfigError(
+            f"{key}.by = {value_text(by)} asks in what context the user's own events happened, "
+            "and histories do not keep it.",
+            remedy='Count everybody\'s events: leave "user" out.',
+        )
+    own = [name for name in by if name.startswith(OF_USERS)]
+    if len(own) == 2 and own[0] != own[1]:
+        whose = whose[1:]  # two attributes of users are as one
+    if whose not in _WHOSE:
         raise ConfigError(
             f"{key}.by = {value_text(by)} says not whose events.",
             remedy='Write ["item"], ["user"], ["ATTRIBUTE"], ["user", "item"] or '
-            '["user", "ATTRIBUTE"]; "user.NAME" of an attribute of users in place of "user"; '
-            '["time.hour"], ["item", "time.hour"] or ["ATTRIBUTE", "time.hour"].',
+            '["user", "ATTRIBUTE"]; "user.NAME" of an attribute of users, or two of them, in place '
+            'of "user"; '
+            '["time.hour"], ["item", "time.hour"] or ["ATTRIBUTE", "time.hour"]; "context.NAME" '
+            'of a context in place of "time.hour".',
         )
     for number, name in enumerate(by):
         said = f"{key}.by[{number}]"
@@ -157,14 +193,18 @@ def _check_by(config: Config, key: str, by: list[str]) -> None:
             user_attribute(config, said, name.removeprefix(OF_USERS), OF_USERS)
         elif name.startswith(OF_TIME):
             part_of_time(said, name)
+        elif name.startswith(OF_CONTEXT):
+            context(config, said, name.removeprefix(OF_CONTEXT), OF_CONTEXT)
         elif name not in ("user", "item"):
             attribute(config, said, name)
 
 
 def _side(name: str) -> str:
-    """What a name in `by` is of: the user, the moment, or the item."""
+    """What a name in `by` is of: the user, the moment, the context, or the item."""
     if name == "user" or name.startswith(OF_USERS):
         return "user"
+    if name.startswith(OF_CONTEXT):
+        return "context"
     return "time" if name.startswith(OF_TIME) else "item"
 
 

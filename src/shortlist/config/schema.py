@@ -106,6 +106,8 @@ class EventsSection(Section, frozen=True):
             it was, for logs whose places were drawn by lot.
         variants: the column with the variants of experiments that an impression was under: a JSON
             object as text, experiment to variant.
+        context: columns of keywords that say what an event happened in: a device, a surface.
+            Requests name theirs, and features read both. Few values each; one may be missing.
         lateness: how far behind the newest event collected so far a late event may arrive and
             still be taken in.
     """
@@ -122,6 +124,7 @@ class EventsSection(Section, frozen=True):
     request: str = ""
     propensity: str = ""
     variants: str = ""
+    context: list[str] = msgspec.field(default_factory=list)
     lateness: str = "2d"
 
 
@@ -271,6 +274,9 @@ class RankerSection(Section, frozen=True):
         leaves: leaves of a tree, at most 64.
         learning_rate: shrinkage.
         requests: at most how many requests training rows are made from.
+        unshown: how many candidates that were not shown join the items of each logged request that
+            were. Fewer, or 0, where what was shown had little to do with taste: the ranker learns
+            from them what used to be shown.
         keep: how many candidates the second stage of `cascade` looks at.
         second: the second stage of `cascade`.
         interactions: how many trees of the first model `glmix` makes interactions of.
@@ -299,6 +305,7 @@ class RankerSection(Section, frozen=True):
     leaves: int = 31
     learning_rate: float = 0.05
     requests: int = 20_000
+    unshown: int = 30
     keep: int = 200
     second: Literal["boosted", "glmix", "attention", "relational"] = "glmix"
     interactions: int = 50

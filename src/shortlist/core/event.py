@@ -18,6 +18,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
         propensity: of an impression: the chance that it was shown there, above 0 and at most 1,
             where places are drawn by lot.
         variants: of an impression: experiment → the variant that the user had.
+        context: what it happened in, as `data.events.context` names it: `{"device": "ios"}`.
     """
 
     user: str
@@ -28,3 +29,4 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     request: str = ""
     propensity: float | None = None
     variants: dict[str, str] | None = None
+    context: dict[str, str] | None = None

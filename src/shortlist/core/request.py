@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.core.context import Context
+
 if TYPE_CHECKING:
     import pandas
     import polars
@@ -33,6 +35,8 @@ class Request:
             statistics are as of just before it.
         seen: whether items of the user's history may be returned; None for the project's setting.
         explain: whether the answer carries sources and features of each item.
+        context: what the request is made in, of the names in `data.events.context`; features
+            read it. A name that is left out is unknown.
     """
 
     user: str = ""
@@ -43,6 +47,7 @@ class Request:
     now: int = 0
     seen: bool | None = None
     explain: bool = False
+    context: Context = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,7 @@ class Shortlist:
         propensities: `float32[n]`, the chance that each item was shown at its place, where places
             are drawn by lot; None where none are.
         variants: experiment → the variant that the user has.
+        context: that of the request; impressions are logged with it.
     """
 
     ids: list[str]
@@ -104,6 +110,7 @@ class Shortlist:
     explain: list[dict[str, Mapping[str, float]]] = field(default_factory=list)
     propensities: NDArray[np.float32] | None = None
     variants: Mapping[str, str] = field(default_factory=dict)
+    context: Context = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.core.context import Context
 from shortlist.core.request import Shortlist
 
 
@@ -29,6 +30,8 @@ class SearchRequest:
         unfinished: whether the last word is still being typed: any word that begins so matches.
         highlight: whether the answer says where in an item's texts the query matches.
         explain: whether the answer says what each item scores by.
+        context: what it is made in, as `core.Request` has it; the impressions of the answer are
+            logged with it.
     """
 
     query: str
@@ -44,6 +47,7 @@ class SearchRequest:
     highlight: bool = True
     explain: bool = False
     place: str = ""
+    context: Context = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,12 @@ class Vocabulary:
             return decode(_gather(self._blob, self._offsets, rows).tobytes()).split("\0")
         return [self.id(row) for row in rows.tolist()]
 
+    def beginning(self, prefix: str, most: int) -> NDArray[np.int32]:
+        """The first rows, at most so many, whose ids begin so, `int32[n]`, ascending."""
+        wanted, _ = concatenate([prefix])
+        out = np.empty(most, np.int32)
+        return out[: _beginning(self._blob, self._offsets, wanted, out)]
+
     def save(self, folder: Path) -> None:
         """Write the vocabulary's four arrays into a folder, which is made."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -121,6 +127,30 @@ def open_array(path: Path) -> NDArray[Any]:
         return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
     except ValueError:  # an empty file cannot be mapped
         return np.asarray(np.load(path, allow_pickle=False))
+
+
+@kernel
+def _beginning(
+    blob: NDArray[np.uint8],
+    offsets: NDArray[np.int64],
+    wanted: NDArray[np.uint8],
+    out: NDArray[np.int32],
+) -> int:
+    """Write the rows whose ids begin with the wanted bytes; how many."""
+    found, size = 0, len(wanted)
+    for row in range(len(offsets) - 1):
+        start = offsets[row]
+        if offsets[row + 1] - start < size:
+            continue
+        same = 0
+        while same < size and blob[start + same] == wanted[same]:
+            same += 1
+        if same == size:
+            if found == len(out):
+                break
+            out[found] = row
+            found += 1
+    return found
 
 
 @kernel

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from shortlist.core.context import COLUMN
 from shortlist.core.keys import kind_code
 from shortlist.core.times import DAY
 from shortlist.features.clock import part_of
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 PAIR = 1 << 32
-"""A term of an item times this, and a value of a user or a part of time, are one term."""
+"""A term of an item times this, and what is shared besides (at most 32 bits), are one term."""
 TERM = "term"
 """The column of what events and candidates share."""
 EVENTS = "1:"
@@ -36,11 +37,10 @@ def with_others(at: AsOf) -> AsOf:
     import ibis
 
     assert at.others is not None, "events that are no interactions are not there"
-    columns = ("user", "item", "time", "kind")
-    others = at.others.select(*columns, weight=ibis.literal(0.0, "float64"))
-    schema = at.log.select(*columns, "weight").schema()
-    log = ibis.union(at.log.select(*columns, "weight"), others.cast(schema))
-    return replace(at, log=log, others=None)
+    others = at.others.mutate(weight=ibis.literal(0.0, "float64"))
+    log = at.log.select(*(name for name in at.log.columns if name in others.columns))
+    others = others.select(*log.columns).cast(log.schema())
+    return replace(at, log=ibis.union(log, others), others=None)
 
 
 def terms_of(at: AsOf, key: str) -> ir.Table:
@@ -53,36 +53,44 @@ def terms_of(at: AsOf, key: str) -> ir.Table:
     return values.drop_null(TERM).mutate(term=lambda t: t.term.cast("int64"))
 
 
-def with_terms(table: ir.Table, at: AsOf, key: str, group: str = "", moment: str = "") -> ir.Table:
+def with_terms(table: ir.Table, at: AsOf, feature: Aggregate) -> ir.Table:
     """The table with `term`: a line once for each value of its item, and of its user.
 
     Args:
-        table: it has `time`, `item` where there is a key, `user` where there is a group.
+        table: events or requests; it has `item` where the feature has a key.
         at: what is joined.
-        key: what an item and its events share; empty for nothing.
-        group: what a user and the users of events share; empty for nothing.
-        moment: the part of time that a request and events share, instead; empty for nothing.
+        feature: it says what is shared.
     """
     import ibis
 
+    key = feature.key
     if key == "item":
         table = table.mutate(term=table["item"].cast("int64"))
     elif key:
         table = table.join(terms_of(at, key), "item")
     else:
         table = table.mutate(term=ibis.literal(0, "int64"))
-    if moment:
-        return table.mutate(term=table.term * PAIR + part_of(moment, table.time).cast("int64"))
-    if not group:
-        return table
-    table = table.join(_values_of_users(at, group), "user")
+    match feature.side:
+        case "":
+            return table
+        case "time":
+            table = table.mutate(own=part_of(feature.names[0], table.time).cast("int64"))
+        case "context":
+            table = table.mutate(own=table[COLUMN + feature.names[0]]).drop_null("own")
+        case _:
+            table = table.join(_values_of_users(at, group_column(feature.names)), "user")
     return table.mutate(term=table.term * PAIR + table.own).drop("own")
 
 
-def _values_of_users(at: AsOf, group: str) -> ir.Table:
+def group_column(names: Sequence[str]) -> str:
+    """The column of `AsOf.users` with the values, or pairs of values, that events share."""
+    return f"attribute:{names[0]}" if len(names) == 1 else f"group:{','.join(names)}"
+
+
+def _values_of_users(at: AsOf, column: str) -> ir.Table:
     """(user, own): the values of each user, each once."""
     assert at.users is not None, "[data.users] is not there"
-    values = at.users.select("user", own=at.users[f"attribute:{group}"])
+    values = at.users.select("user", own=at.users[column])
     if values.own.type().is_array():
         values = values.select("user", own=values.own.unnest()).distinct()
     return values.drop_null("own").mutate(own=lambda t: t.own.cast("int64"))

@@ -1,9 +1,9 @@
 """The offline side of declared aggregates: one expression for each family of them.
 
-By item, by attribute (of items, of users, or both) or by part of time: running totals, looked up as
-of the requests (`features.totals`); how many different values a window has is no difference of
-totals, and has a frame of its own. By user: the newest `HISTORY` events before each request are
-joined to it, in blocks of as many events, so that the join is by equality.
+By item, by attribute (of items, of users, or both), by part of time or by context: running totals,
+looked up as of the requests (`features.totals`); how many different values a window has is no
+difference of totals, and has a frame of its own. By user: the newest `HISTORY` events before each
+request are joined to it, in blocks of as many events, so that the join is by equality.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def aggregates(features: Sequence[Aggregate], at: AsOf) -> list[tuple[ir.Table, 
     for feature in features:
         apart = feature.section.value == "distinct" and not feature.by_user
         only = feature.name if feature.by_user and listed(feature) else ""
-        family = (feature.by_user, feature.group, feature.moment, feature.key, apart, only)
+        family = (feature.by_user, feature.shared, feature.key, apart, only)
         families.setdefault(family, []).append(feature)
     return [
         (of_users(family, at) if by_user else _of_everybody(family, at), [f.name for f in family])
@@ -50,19 +50,19 @@ def aggregates(features: Sequence[Aggregate], at: AsOf) -> list[tuple[ir.Table, 
 def _of_everybody(features: Sequence[Aggregate], at: AsOf) -> ir.Table:
     """A family by item, keyed by (item, time), by what all candidates of a request share, keyed by
     (request), or by another attribute, keyed by (request, item)."""
-    key = features[0].key
-    shared = (key, features[0].group, features[0].moment)
-    asked = at.requests.select("request", "user", "time")
+    first = features[0]
+    key = first.key
+    asked = at.requests
     if key:
         asked = at.candidates.select("request", "item").join(asked, "request")
-    asked = with_terms(asked, at, *shared)
+    asked = with_terms(asked, at, first)
     points = asked.select(TERM, "time").distinct()
-    events = with_terms(events_with(features, at, at.log), at, *shared).semi_join(points, TERM)
-    if features[0].section.value == "distinct":
+    events = with_terms(events_with(features, at, at.log), at, first).semi_join(points, TERM)
+    if first.section.value == "distinct":
         line = _distinct(features, events, points)
     else:
         line = totals_as_of(features, events, points)
-    if key == "item" and not features[0].paired:
+    if key == "item" and not first.paired:
         return line.rename(item=TERM)
     found = asked.join(line, [TERM, "time"])
     return found.group_by(["request", "item"] if key else "request").agg(

@@ -7,7 +7,7 @@ one request's candidates. Both see only what happened strictly before the reques
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.core.catalogue import Catalogue
+from shortlist.core.context import NO_CONTEXTS, Context, Contexts
 from shortlist.core.users import UserTable
 
 if TYPE_CHECKING:
@@ -39,20 +40,23 @@ class Others:
         item: `int32[n]` catalogue rows.
         time: `int64[n]` microseconds.
         kind: `uint32[n]`, `core.keys.kind_code`.
+        context: what each happened in.
     """
 
     user: NDArray[np.int32]
     item: NDArray[np.int32]
     time: NDArray[np.int64]
     kind: NDArray[np.uint32]
+    context: Contexts = NO_CONTEXTS
 
     def __len__(self) -> int:
         return len(self.item)
 
     def before(self, until: int) -> Others:
         """The part before an instant."""
-        end = int(np.searchsorted(self.time, until))
-        return Others(self.user[:end], self.item[:end], self.time[:end], self.kind[:end])
+        some = slice(int(np.searchsorted(self.time, until)))
+        columns = (self.user[some], self.item[some], self.time[some], self.kind[some])
+        return Others(*columns, self.context[some])
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,8 @@ class View:
         vectors: retriever → its item vectors, of those that declared features ask for.
         remote: feature of Feast → its value for each candidate, `float32[n]`, NaN where it has
             none; empty where it was not asked.
+        context: what the request is made in.
+        terms: context → its values in order, of those that the release knows.
     """
 
     now: int
@@ -96,6 +102,8 @@ class View:
     user_row: int = -1
     vectors: Mapping[str, VectorsOf] = field(default_factory=dict)
     remote: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    context: Context = field(default_factory=dict)
+    terms: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -104,18 +112,21 @@ class AsOf:
 
     Attributes:
         log: interactions: user, item (rows), time; where features are declared also kind (int64,
-            `core.keys.kind_code`) and weight.
-        requests: request (int64), user (row), time; one line per request.
+            `core.keys.kind_code`) and weight, and `context:<name>` of each context that a feature
+            reads: `core.context.value_code`, null where missing.
+        requests: request (int64), user (row), time; one line per request. Also `context:<name>`,
+            and `place:<name>`, the value's place among all of that name.
         candidates: request, item, `score:<source>`, `rank:<source>`, and `fused`, `fused_rank`,
             `fused_gap`; one line per candidate.
         catalogue: item (row) and one column `attribute:<name>` per attribute that a feature
             needs: numbers as floats, keywords as their codes, lists of keywords as arrays of
             codes; null where missing. Beside them `text:<name>` of the keyword attributes that a
             feature compares: text, or arrays of it.
-        users: user (row) and the same columns of `[data.users]`; users without a line are not in
-            it. None where no feature asks.
+        users: user (row) and the same columns of `[data.users]`, and `group:<name>,<name>`, codes
+            of pairs of values, where a feature counts by both; users without a line are not in it.
+            None where no feature asks.
         others: events that are no interactions (impressions, kinds without weight): user, item,
-            time, kind. None where no feature asks.
+            time, kind, `context:<name>`. None where no feature asks.
         vectors: retriever → its item vectors, fitted on what is before every request.
         remote: feature of Feast → a table with its column, by request and item or by request.
     """

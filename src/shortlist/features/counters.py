@@ -1,23 +1,24 @@
 """Declared aggregates over everybody's events, online: a release's series and what came after it.
 
 A series holds, for each key (an item row, the code of an attribute's value, or a pair of such a
-one and of a user's value or an hour: `features.pairs`), running totals at the times of its events;
-a value over a window is the difference of two of them. A release keeps what values of any instant
-from its watermark on need. Posted events are appended to chains, newest first, that go on from the
-release's totals: one costs the same whatever came before it.
+one and of a user's value, an hour or a context: `features.pairs`), running totals at the times of
+its events; a value over a window is the difference of two of them. A release keeps what values of
+any instant from its watermark on need. Posted events are appended to chains, newest first, that go
+on from the release's totals: one costs the same whatever came before it.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.core.catalogue import Catalogue
+from shortlist.core.context import value_code
 from shortlist.core.errors import ReleaseError
 from shortlist.core.users import UserTable
 from shortlist.core.vocabulary import open_array
@@ -38,6 +39,7 @@ from shortlist.features.pairs import (
     Terms,
     crossed,
     of_each,
+    terms_of_codes,
     terms_of_items,
     terms_of_moments,
     terms_of_users,
@@ -67,21 +69,29 @@ class Log:
         user: `uint64[n]`, the key of each event's user.
         time: `int64[n]`, microseconds.
         kind: `uint32[n]`, `core.keys.kind_code`.
+        context: name → `int64[n]`, `core.context.value_code`; -1 for none.
     """
 
     item: NDArray[np.int32]
     user: NDArray[np.uint64]
     time: NDArray[np.int64]
     kind: NDArray[np.uint32]
+    context: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
 
     def joined(self, other: Log) -> Log:
-        """The events of both."""
+        """The events of both, which know the same contexts."""
         return Log(
             np.concatenate([self.item, other.item]),
             np.concatenate([self.user, other.user]),
             np.concatenate([self.time, other.time]),
             np.concatenate([self.kind, other.kind]),
+            {n: np.concatenate([of, other.context[n]]) for n, of in self.context.items()},
         )
+
+    def where(self, there: NDArray[np.bool_] | NDArray[np.int64]) -> Log:
+        """Some of the events."""
+        columns = (self.item[there], self.user[there], self.time[there], self.kind[there])
+        return Log(*columns, {name: of[there] for name, of in self.context.items()})
 
 
 @dataclass(frozen=True)
@@ -97,7 +107,7 @@ class Series:
             `distinct`, x is the time of the key's event before with the same value, and y unused.
         values: `int64[m]`, what `distinct` tells apart; else empty.
         pairs: `int64[keys]`, ascending, the pairs that keys are the places of; empty where the
-            feature is of neither an attribute of users nor a part of time.
+            feature is of no attribute of users, part of time or context.
     """
 
     until: int
@@ -119,8 +129,7 @@ class Series:
         users: UserTable | None = None,
     ) -> Series:
         """The series of a log; events that are not before `until` are passed over."""
-        there = log.time < until
-        log = Log(log.item[there], log.user[there], log.time[there], log.kind[there])
+        log = log.where(log.time < until)
         newest = int(log.time.max(initial=NEVER))
         event, keys, x, y, values = _lines(feature, log, catalogue, users)
         pairs = np.empty(0, np.int64)
@@ -203,7 +212,7 @@ class Counter:
         fresh = (log.time >= self._series.until) & (log.item >= 0)
         if not fresh.any():
             return
-        log = Log(log.item[fresh], log.user[fresh], log.time[fresh], log.kind[fresh])
+        log = log.where(fresh)
         self.newest = max(self.newest, int(log.time.max()))
         event, keys, x, y, values = _lines(self._feature, log, self._catalogue, self._users)
         if self._pairs is not None:
@@ -232,8 +241,7 @@ class Counter:
         newer = terms >= keys_of(feature, self._catalogue)  # than the release
         keys = np.where(newer, -1, terms).astype(np.int32)
         if self._pairs is not None:
-            user, time = np.array([view.user_row], np.int32), np.array([now])
-            own = _others(feature, self._users, user, time)
+            own = _of_request(feature, view, self._users)
             starts, pairs = crossed(of_each(own, len(rows)), (starts, keys))
             keys = self._pairs.of(pairs).astype(np.int32)
         series = self._series
@@ -308,11 +316,7 @@ def _lines(feature: Aggregate, log: Log, catalogue: Catalogue, users: UserTable 
     event = np.flatnonzero((x != 0) | (y != 0))
     terms = terms_of_items(catalogue, feature.key, log.item[event])
     if feature.paired:
-        rows = np.empty(0, np.int32)
-        if feature.group:
-            assert users is not None, "[data.users] is not there"
-            rows = users.vocabulary.rows_of_keys(log.user[event])
-        terms = crossed(_others(feature, users, rows, log.time[event]), terms)
+        terms = crossed(_of_events(feature, log.where(event), users), terms)
     starts, codes = terms
     event, keys = np.repeat(event, np.diff(starts)), codes.astype(np.int64)
     event, keys = event[keys >= 0], keys[keys >= 0]
@@ -320,16 +324,28 @@ def _lines(feature: Aggregate, log: Log, catalogue: Catalogue, users: UserTable 
     return event, keys, x[event], y[event], told[event]
 
 
-def _others(
-    feature: Aggregate,
-    users: UserTable | None,
-    rows: NDArray[np.int32],
-    times: NDArray[np.int64],
-) -> Terms:
-    """What events share besides their item's term: by user row, or by instant."""
-    if feature.moment:
-        return terms_of_moments(feature.moment, times)
-    return terms_of_users(users, feature.group, rows)
+def _of_events(feature: Aggregate, log: Log, users: UserTable | None) -> Terms:
+    """What each event shares with a request besides its item's term."""
+    match feature.side:
+        case "time":
+            return terms_of_moments(feature.names[0], log.time)
+        case "context":
+            return terms_of_codes(log.context[feature.names[0]])
+        case _:
+            assert users is not None, "[data.users] is not there"
+            return terms_of_users(users, feature.names, users.vocabulary.rows_of_keys(log.user))
+
+
+def _of_request(feature: Aggregate, view: View, users: UserTable | None) -> Terms:
+    """The same of a request."""
+    match feature.side:
+        case "time":
+            return terms_of_moments(feature.names[0], np.array([view.now]))
+        case "context":
+            value = view.context.get(feature.names[0], "")
+            return terms_of_codes(np.array([value_code(value)]))
+        case _:
+            return terms_of_users(users, feature.names, np.array([view.user_row], np.int32))
 
 
 def _before(

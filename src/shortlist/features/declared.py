@@ -1,8 +1,8 @@
 """Features that a project declares in `[features]`: both sides of each.
 
-By item, by an attribute of items or of users, by hour or weekday, values are as of the request from
-everybody's events (`features.counters`); by user, from the user's newest `HISTORY` interactions
-(`features.past`).
+By item, by an attribute of items or of users, by hour or weekday, by context, values are as of the
+request from everybody's events (`features.counters`); by user, from the user's newest `HISTORY`
+interactions (`features.past`).
 """
 
 from __future__ import annotations
@@ -16,12 +16,19 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.config.features import OF_TIME, OF_USERS, FeatureSection, uncounted
+from shortlist.config.features import (
+    CONTEXT,
+    OF_USERS,
+    SHARED,
+    FeatureSection,
+    uncounted,
+)
 from shortlist.core.catalogue import ColumnKind
 from shortlist.core.errors import ConfigError, FeatureError
 from shortlist.core.keys import kind_code
 from shortlist.core.times import DAY, SECOND, parse_span
 from shortlist.features.attributes import ItemColumn, Match, UserColumn
+from shortlist.features.contexts import ContextColumn
 from shortlist.features.contract import AsOf, View
 from shortlist.features.remote import Remote, Who
 from shortlist.features.similarity import Similarity
@@ -60,28 +67,31 @@ class Aggregate:
         """Whether it is over the user's own events."""
         return self.section.by[0] == "user"
 
-    @property
-    def group(self) -> str:
-        """The attribute that the users of its events share with the user; empty for none."""
-        by = self.section.by[0]
-        return by.removeprefix(OF_USERS) if by.startswith(OF_USERS) else ""
+    @cached_property
+    def shared(self) -> tuple[str, ...]:
+        """What events share with the request besides what they share with a candidate: one or
+        more `user.NAME`, a `time.PART` or a `context.NAME`."""
+        return tuple(name for name in self.section.by if name.startswith(SHARED))
 
     @property
-    def moment(self) -> str:
-        """The part of time that its events share with the request; empty for none."""
-        last = self.section.by[-1]
-        return last.removeprefix(OF_TIME) if last.startswith(OF_TIME) else ""
+    def side(self) -> str:
+        """What that is of: `user`, `time` or `context`; empty where there is nothing."""
+        return self.shared[0].partition(".")[0] if self.shared else ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its names there."""
+        return tuple(name.partition(".")[2] for name in self.shared)
 
     @property
     def paired(self) -> bool:
-        """Whether events are matched by something besides what they share with a candidate."""
-        return bool(self.group or self.moment)
+        """Whether there is such a thing."""
+        return bool(self.shared)
 
-    @property
+    @cached_property
     def key(self) -> str:
         """What events share with a candidate: `item`, an attribute, or nothing (empty)."""
-        others = (OF_USERS, OF_TIME)
-        names = [n for n in self.section.by if n != "user" and not n.startswith(others)]
+        names = [n for n in self.section.by if n != "user" and not n.startswith(SHARED)]
         return names[0] if names else ""
 
     @property
@@ -93,7 +103,12 @@ class Aggregate:
     @property
     def user_attributes(self) -> tuple[str, ...]:
         """The attributes of users that it reads."""
-        return (self.group,) if self.group else ()
+        return self.names if self.side == "user" else ()
+
+    @property
+    def contexts(self) -> tuple[str, ...]:
+        """The contexts that it reads."""
+        return self.names if self.side == "context" else ()
 
     @cached_property
     def window(self) -> int | None:
@@ -203,7 +218,7 @@ class Cross:
         out[:] = np.where(np.isfinite(made), made, self.default)
 
 
-Declared = Aggregate | ItemColumn | UserColumn | Match | Similarity | Remote | Cross
+Declared = Aggregate | ItemColumn | UserColumn | ContextColumn | Match | Similarity | Remote | Cross
 
 
 def declare(
@@ -256,7 +271,9 @@ def _column(
     section: FeatureSection,
     kinds: Mapping[str, ColumnKind],
     users: Mapping[str, ColumnKind],
-) -> ItemColumn | UserColumn:
+) -> ItemColumn | UserColumn | ContextColumn:
+    if section.by == [CONTEXT]:
+        return ContextColumn(name, section.of, section.default, section.equals)
     own = section.by == ["user"]
     columns = users if own else kinds
     wanted: tuple[ColumnKind, ...] = KEYWORDS if section.equals else ("number", "time", "keyword")
@@ -297,7 +314,7 @@ def _check_kinds(
     for by in section.by:
         if by.startswith(OF_USERS):
             _of_kind(name, "by", by.removeprefix(OF_USERS), KEYWORDS, users)
-        elif by not in ("user", "item") and not by.startswith(OF_TIME):
+        elif by not in ("user", "item") and not by.startswith(SHARED):
             _of_kind(name, "by", by, KEYWORDS, kinds)
     if section.value in ("sum", "mean") and section.of != "weight":
         _of_kind(name, "of", section.of, ("number",), kinds)

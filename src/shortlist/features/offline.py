@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from shortlist.core.catalogue import NO_TIME, Catalogue, Column
 from shortlist.core.users import UserTable
-from shortlist.features.aggregate_columns import with_others
+from shortlist.features.aggregate_columns import group_column, with_others
 from shortlist.features.aggregates import aggregates
+from shortlist.features.contexts import columns_of_events
 from shortlist.features.contract import AsOf, Feature, Others
 from shortlist.features.declared import Aggregate, Cross
+from shortlist.features.pairs import terms_of_users
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -119,8 +121,14 @@ def others_of(features: FeatureSet, others: Others | None) -> ir.Table | None:
 
     if others is None or not any(one.beyond for one in features.counted):
         return None
-    columns = {"user": others.user, "item": others.item, "time": others.time}
-    return ibis.memtable(pa.table({**columns, "kind": others.kind.astype(np.int64)}))
+    columns = {
+        "user": others.user,
+        "item": others.item,
+        "time": others.time,
+        "kind": others.kind.astype(np.int64),
+        **columns_of_events(features.contexts, others.context),
+    }
+    return ibis.memtable(pa.table(columns))
 
 
 def users_of(
@@ -146,6 +154,13 @@ def users_of(
     rows = table.vocabulary.rows_of_keys(keys)
     known = rows >= 0
     columns = pa.table(_arrow_columns(table.columns, attributes, texts)).take(pa.array(rows[known]))
+    for group in features.groups:
+        if len(group) > 1:
+            starts, codes = terms_of_users(table, group, rows[known])
+            pairs = pa.ListArray.from_arrays(
+                pa.array(starts.astype(np.int32)), pa.array(codes.astype(np.int64), mask=codes < 0)
+            )
+            columns = columns.append_column(group_column(group), pairs)
     return ibis.memtable(columns.append_column("user", pa.array(users[known])))
 
 

@@ -72,9 +72,15 @@ class FeatureSet:
         return self._named("user_texts")
 
     @property
-    def groups(self) -> list[str]:
-        """Those whose values are counted by, which takes the attributes of everybody."""
-        return list(dict.fromkeys(one.group for one in self.counted if one.group))
+    def groups(self) -> list[tuple[str, ...]]:
+        """Those whose values are counted by, alone or together, which takes everybody's."""
+        groups = (one.user_attributes for one in self.counted)
+        return [group for group in dict.fromkeys(groups) if group]
+
+    @property
+    def contexts(self) -> list[str]:
+        """The contexts that the features read, each once."""
+        return self._named("contexts")
 
     @property
     def vectors(self) -> list[str]:

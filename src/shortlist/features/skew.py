@@ -41,6 +41,7 @@ class Logged(msgspec.Struct, frozen=True, gc=False):
         now: as of when, microseconds.
         items: ids of candidates.
         values: of each feature of the release in order, of each candidate.
+        context: what was asked in.
     """
 
     release: str
@@ -48,6 +49,7 @@ class Logged(msgspec.Struct, frozen=True, gc=False):
     now: int
     items: list[str]
     values: list[list[float]]
+    context: dict[str, str] = {}
 
 
 class FeatureLog:

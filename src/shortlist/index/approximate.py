@@ -139,15 +139,14 @@ class ApproximateIndex(ABC):
         """
         table = self._table
         queries = table.check(queries, k)
-        if allow is None:
-            allowed = len(table)
-            scanned = self._scans.get(k)
-            if scanned is None:
-                scanned = self._scans[k] = self._is_scanned(k, allowed)
-        else:
+        allowed = len(table)
+        if allow is not None:
             allow = np.ascontiguousarray(allow)
             allowed = table.count(allow)
+        if allowed < len(table):
             scanned = self._is_scanned(k, allowed)
+        else:
+            allow, scanned = None, self._is_all_scanned(k)
         if scanned:
             return table.scan(queries, k, allow, allowed, self.threads)
         found = np.empty((len(queries), k), np.int32)
@@ -164,6 +163,10 @@ class ApproximateIndex(ABC):
 
     def _is_scanned(self, k: int, allowed: int) -> bool:
         return min(k, allowed) == 0 or self.cost(k, allowed) > self.scan_cost(allowed)
+
+    def _is_all_scanned(self, k: int) -> bool:
+        known = self._scans.get(k)
+        return self._scans.setdefault(k, self._is_scanned(k, len(self))) if known is None else known
 
     def _answer(
         self,

@@ -36,6 +36,11 @@ class Vectors(Protocol):
         """`float32[m, d]`, finite."""
         ...
 
+    @property
+    def queries(self) -> NDArray[np.float32] | None:
+        """`float32[q, d]`, queries as they come; None where those are means of vectors."""
+        ...
+
 
 class IndexReport(msgspec.Struct, frozen=True):
     """What was built, for the manifest.
@@ -105,6 +110,7 @@ def build_index(
         f"index: {choice.kind} ({choice.why}), {_said(tuned)}, "
         f"recall@{tuned.settings.at} {tuned.recall:.3f}"
         + ("" if reached else f", below the {config.recall} asked for; no setting reaches it")
+        + _said_of_filters(tuned, config.recall)
     )
     return index, IndexReport(
         kind=choice.kind,
@@ -145,15 +151,33 @@ def tune_index(
     progress: Progress,
 ) -> tuple[ApproximateIndex, Tuned]:
     """The index at the cheapest setting that reaches `config.recall`; see `tune.tune`."""
-    n, dim = vectors.vectors.shape
     truth = ExactIndex.build(vectors.rows, vectors.vectors)
-    queries = sample_queries(vectors.vectors, QUERIES, np.random.default_rng([seed, n, dim]))
+    queries = queries_for(vectors, seed)
     filters = filters_for(vectors.rows, vectors.vectors, queries[0])
     return tune(index, truth, queries, filters, config.recall, config.at, progress)
 
 
+def queries_for(vectors: Vectors, seed: int) -> NDArray[np.float32]:
+    """What an index is tuned on, `float32[QUERIES, d]`: its own queries, or made ones."""
+    n, dim = vectors.vectors.shape
+    random = np.random.default_rng([seed, n, dim])
+    own = vectors.queries
+    if own is None or not len(own):
+        return sample_queries(vectors.vectors, QUERIES, random)
+    own = own[np.sort(random.permutation(len(own))[:QUERIES])]
+    made = sample_queries(vectors.vectors, QUERIES - len(own), random)
+    return np.concatenate([own.astype(np.float32), made])
+
+
 def _said(tuned: Tuned) -> str:
     return ", ".join(f"{name} {value}" for name, value in tuned.settings.knobs.items())
+
+
+def _said_of_filters(tuned: Tuned, target: float) -> str:
+    worst = min(tuned.filtered, key=tuned.filtered.__getitem__)
+    if tuned.filtered[worst] >= min(target, tuned.recall):
+        return ""
+    return f"; {tuned.filtered[worst]:.3f} where a filter allows {worst}, the best it can"
 
 
 def load_index(folder: Path, threads: int = 1, *, check: bool = True) -> Index:

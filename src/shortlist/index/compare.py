@@ -14,12 +14,14 @@ from shortlist.config.schema import IndexSection
 from shortlist.core.errors import ConfigError
 from shortlist.core.progress import Progress, stage
 from shortlist.index.approximate import SMALLEST
-from shortlist.index.build import Vectors, build_kind, tune_index
+from shortlist.index.build import Vectors, build_kind, queries_for, tune_index
 from shortlist.index.exact import ExactIndex
 from shortlist.index.files import check_files, read_description
 from shortlist.index.kinds import KINDS, Kind, bytes_for
-from shortlist.index.tune import QUERIES, Setting, sample_queries, trace
-from shortlist.index.vectors import VectorTable
+from shortlist.index.tune import Setting, trace
+from shortlist.index.vectors import VectorTable, open_file
+
+_QUERIES = "queries.npy"
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,12 @@ class KindCurve:
 
 @dataclass(frozen=True)
 class StoredVectors:
-    """The vectors of a saved index: `rows int32[m]` and `vectors float32[m, d]`."""
+    """The vectors of a saved index: `rows int32[m]`, `vectors float32[m, d]`, and `queries` where
+    `save_queries` has kept some."""
 
     rows: NDArray[np.int32]
     vectors: NDArray[np.float32]
+    queries: NDArray[np.float32] | None
 
 
 def stored_vectors(folder: Path) -> StoredVectors:
@@ -66,7 +70,14 @@ def stored_vectors(folder: Path) -> StoredVectors:
     matrix = table.matrix
     halves = matrix.view(np.float16) if matrix.dtype == np.uint16 else matrix
     rows = table.rows if len(table.rows) else np.arange(len(table), dtype=np.int32)
-    return StoredVectors(np.asarray(rows), np.asarray(halves, np.float32))
+    kept = folder / _QUERIES
+    queries = np.asarray(open_file(kept)) if kept.exists() else None
+    return StoredVectors(np.asarray(rows), np.asarray(halves, np.float32), queries)
+
+
+def save_queries(folder: Path, queries: NDArray[np.float32]) -> None:
+    """Keep beside a saved index what it was tuned on, for another tuning."""
+    np.save(folder / _QUERIES, queries)
 
 
 def compare(
@@ -114,7 +125,7 @@ def _exact(vectors: Vectors, config: IndexSection, seed: int, size: int) -> Kind
     start = time.perf_counter()
     index = ExactIndex.build(vectors.rows, vectors.vectors)
     seconds = time.perf_counter() - start
-    queries = _queries(vectors, seed)[:20]
+    queries = queries_for(vectors, seed)[:20]
     index.search(queries[:1], config.at)
     start = time.thread_time()
     for i in range(len(queries)):
@@ -138,7 +149,7 @@ def _approximate(
     index, tuned = tune_index(index, vectors, config, seed, progress)
     truth = ExactIndex.build(vectors.rows, vectors.vectors)
     with stage(progress, f"trace {kind}"):
-        curve = trace(index, truth, _queries(vectors, seed), config.at)
+        curve = trace(index, truth, queries_for(vectors, seed), config.at)
     chosen = next(s for s in tuned.curve if s.knobs == tuned.settings.knobs)
     return KindCurve(
         kind,
@@ -150,8 +161,3 @@ def _approximate(
         tuned.filtered,
         [*curve, *(s for s in tuned.curve if all(s.knobs != c.knobs for c in curve))],
     )
-
-
-def _queries(vectors: Vectors, seed: int) -> NDArray[np.float32]:
-    n, dim = vectors.vectors.shape
-    return sample_queries(vectors.vectors, QUERIES, np.random.default_rng([seed, n, dim]))

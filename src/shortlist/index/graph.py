@@ -4,6 +4,10 @@ A graph is kept the way faiss builds it: `links int32[...]` holds, for node `i` 
 `2 * width` neighbours on the ground level and `width` on each level above; -1 for none. Nodes are
 positions of the matrix. Ties go to the lower position, so an answer does not depend on the order in
 which nodes were met.
+
+A node that was scored is one number, its *key*: the score in the upper half, made to order as an
+unsigned number, and the node in the lower, so that of two keys the greater is the better. 0 is no
+node.
 """
 
 from __future__ import annotations
@@ -13,10 +17,36 @@ from numpy.typing import NDArray
 
 from shortlist.core.bitmap import Bitmap, holds
 from shortlist.core.jit import kernel
-from shortlist.index.kernels import NONE, Matrix, dot, fetch, sift, unheap, worse
+from shortlist.index.half import CACHE_LINE, prefetch
+from shortlist.index.kernels import Matrix, dot, fetch
 
 Links = NDArray[np.int32]
 Starts = NDArray[np.int64]
+Keys = NDArray[np.uint64]
+
+_LAST = 0xFFFFFFFF
+_SIGN = np.uint32(0x80000000)
+
+
+@kernel
+def _key(score: np.float32, node: int) -> np.uint64:
+    bits = np.float32(score).view(np.uint32)
+    if bits == _SIGN:
+        bits = np.uint32(0)  # -0 is 0
+    rank = ~bits if bits & _SIGN else bits | _SIGN
+    return np.uint64(np.uint64(rank) << np.uint64(32) | np.uint64(_LAST - node))
+
+
+@kernel
+def _node(key: np.uint64) -> int:
+    return _LAST - int(key & np.uint64(_LAST))
+
+
+@kernel
+def _score(key: np.uint64) -> np.float32:
+    rank = np.uint32(key >> np.uint64(32))
+    bits = rank ^ _SIGN if rank & _SIGN else ~rank
+    return np.uint32(bits).view(np.float32)
 
 
 @kernel
@@ -48,36 +78,51 @@ def _descend(
 
 
 @kernel
-def _rise(scores: NDArray[np.float32], nodes: NDArray[np.int32], at: int) -> None:
-    """Restore a heap whose root is the best after its last entry was written."""
-    score, node = scores[at], nodes[at]
+def _push(heap: Keys, size: int, key: np.uint64) -> None:
+    """Add to a heap whose root is the best."""
+    at = size
     while at > 0:
         above = (at - 1) >> 1
-        if not worse(scores[above], nodes[above], score, node):
+        if heap[above] >= key:
             break
-        scores[at], nodes[at] = scores[above], nodes[above]
+        heap[at] = heap[above]
         at = above
-    scores[at], nodes[at] = score, node
+    heap[at] = key
 
 
 @kernel
-def _sink(scores: NDArray[np.float32], nodes: NDArray[np.int32], size: int) -> None:
+def _pop(heap: Keys, size: int) -> None:
     """Drop the root of a heap whose root is the best; its last entry takes the place."""
-    score, node = scores[size - 1], nodes[size - 1]
+    key = heap[size - 1]
     hole, last = 0, size - 1
     while True:
         child = 2 * hole + 1
         if child >= last:
             break
-        if child + 1 < last and worse(
-            scores[child], nodes[child], scores[child + 1], nodes[child + 1]
-        ):
+        if child + 1 < last and heap[child + 1] > heap[child]:
             child += 1
-        if not worse(score, node, scores[child], nodes[child]):
+        if heap[child] <= key:
             break
-        scores[hole], nodes[hole] = scores[child], nodes[child]
+        heap[hole] = heap[child]
         hole = child
-    scores[hole], nodes[hole] = score, node
+    heap[hole] = key
+
+
+@kernel
+def _replace(heap: Keys, key: np.uint64) -> None:
+    """Replace the root of a heap whose root is the worst."""
+    hole, size = 0, len(heap)
+    while True:
+        child = 2 * hole + 1
+        if child >= size:
+            break
+        if child + 1 < size and heap[child + 1] < heap[child]:
+            child += 1
+        if heap[child] >= key:
+            break
+        heap[hole] = heap[child]
+        hole = child
+    heap[hole] = key
 
 
 @kernel
@@ -94,6 +139,23 @@ def _unseen(links: Links, first: int, count: int, visited: Bitmap, fresh: NDArra
             fresh[size] = node
             size += 1
     return size
+
+
+@kernel
+def _write(
+    best: Keys, rows: NDArray[np.int32], found: NDArray[np.int32], scores: NDArray[np.float32]
+) -> int:
+    """Put the best of a beam in order into an answer; how many there are."""
+    best.sort()
+    count = 0
+    for i in range(len(found)):
+        key = best[len(best) - 1 - i]
+        found[i], scores[i] = -1, -np.inf
+        if key:
+            node = _node(key)
+            found[i], scores[i] = rows[node] if len(rows) else node, _score(key)
+            count += 1
+    return count
 
 
 @kernel
@@ -140,48 +202,43 @@ def walk(
         How many nodes each query found, `int64[q]`; -1 for a walk that gave up.
     """
     n = matrix.shape[0]
-    k = found.shape[1]
     counts = np.zeros(len(queries), np.int64)
-    best_scores, best = np.empty(beam, np.float32), np.empty(beam, np.int32)
-    room = min(n, budget + 2 * width + 1)
-    open_scores, open_nodes = np.empty(room, np.float32), np.empty(room, np.int32)
+    best = np.empty(beam, np.uint64)
+    waiting = np.empty(min(n, budget + 2 * width + 1), np.uint64)
     fresh = np.empty(2 * width, np.int32)
     for q in range(len(queries)):
         query = queries[q]
         visited = np.zeros((n + 7) // 8, np.uint8)
-        best_scores[:] = -np.inf
-        best[:] = NONE
+        best[:] = 0
         node = _descend(query, matrix, links, starts, width, entry, top)
         fresh[0] = node
         visited[node >> 3] |= np.uint8(1 << (node & 7))
-        size, waiting, looked = 1, 0, 0
+        size, left, looked = 1, 0, 0
         while True:
             for i in range(size):
                 fetch(matrix, fresh[i])
+            for i in range(min(left, 3)):  # most likely the next to be walked from
+                near = links.itemsize * starts[_node(waiting[i])]
+                for offset in range(near, near + 2 * width * links.itemsize, CACHE_LINE):
+                    prefetch(links, offset)
             looked += size
             for i in range(size):
-                node = fresh[i]
-                score = dot(query, matrix, node)
-                if worse(best_scores[0], best[0], score, node):
-                    open_scores[waiting], open_nodes[waiting] = score, node
-                    _rise(open_scores, open_nodes, waiting)
-                    waiting += 1
-                    if not filtered or holds(allow, rows[node] if len(rows) else node):
-                        sift(best_scores, best, beam, score, node)
-            if waiting == 0 or looked > budget:
+                key = _key(dot(query, matrix, fresh[i]), fresh[i])
+                if key > best[0]:
+                    _push(waiting, left, key)
+                    left += 1
+                    if not filtered or holds(allow, rows[fresh[i]] if len(rows) else fresh[i]):
+                        _replace(best, key)
+            if left == 0 or looked > budget:
                 break
-            score, node = open_scores[0], open_nodes[0]
-            if worse(score, node, best_scores[0], best[0]):
+            key = waiting[0]
+            if key < best[0]:
                 break
-            _sink(open_scores, open_nodes, waiting)
-            waiting -= 1
-            size = _unseen(links, starts[node], 2 * width, visited, fresh)
-        unheap(best_scores, best)
-        for i in range(k):
-            node = best[i]
-            found[q, i] = node if node < 0 or len(rows) == 0 else rows[node]
-            scores[q, i] = best_scores[i]
-            counts[q] += node >= 0
+            _pop(waiting, left)
+            left -= 1
+            size = _unseen(links, starts[_node(key)], 2 * width, visited, fresh)
         if looked > budget:
             counts[q] = -1
+            continue
+        counts[q] = _write(best, rows, found[q], scores[q])
     return counts

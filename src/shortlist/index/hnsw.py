@@ -36,7 +36,9 @@ _LANES = 16
 _EVERYTHING = np.empty(0, np.uint8)
 _EVERYTHING.flags.writeable = False  # as every bitmap that a walk is given
 _LOOKED = 16  # nodes that are looked at for each of the beam, measured
-_LONGEST = 2.0  # a walk may cost so many times the scan that answers for it
+_NODE_COST = 45.0  # nanoseconds per node that is looked at, beside half of what a scanned row takes
+_FAR_NODE_COST = 300.0  # the same of a walk that goes on and on: heaps and links leave the caches
+_LONGEST = 0.5  # a walk may cost so many times the scan that answers for it
 
 
 class HnswIndex(ApproximateIndex):
@@ -61,6 +63,8 @@ class HnswIndex(ApproximateIndex):
         self._links = links
         self._starts = starts
         self._entry = entry
+        self._first, self._top = int(entry[0]), int(entry[1])
+        self._beams: dict[int, int] = {}  # by k, where all is allowed
 
     @classmethod
     def build(
@@ -151,7 +155,7 @@ class HnswIndex(ApproximateIndex):
     def cost(self, k: int, allowed: int) -> float:
         """About how many nanoseconds a walk takes; longer the rarer the allowed nodes are."""
         nodes = self._beam(k, allowed) * _LOOKED * len(self) / max(allowed, 1)
-        return self.scan_cost(int(nodes))
+        return nodes * (_NODE_COST + self.scan_cost(1) / 2)
 
     def _find(
         self,
@@ -163,10 +167,16 @@ class HnswIndex(ApproximateIndex):
         threads: int,
     ) -> NDArray[np.int64]:
         table = self._table
-        entry, top = int(self._entry[0]), int(self._entry[1])
-        budget = len(table) if allow is None else int(_LONGEST * allowed)
-        bitmap = _EVERYTHING if allow is None else allow.view()
-        bitmap.flags.writeable = False
+        k = found.shape[1]
+        if allow is None:
+            beam = self._beams.get(k) or self._beams.setdefault(k, self._beam(k, allowed))
+            budget, bitmap = len(table), _EVERYTHING
+        else:
+            beam = self._beam(k, allowed)
+            scan = self.scan_cost(allowed)
+            budget = int(_LONGEST * scan / (_FAR_NODE_COST + self.scan_cost(1)))
+            bitmap = allow.view()
+            bitmap.flags.writeable = False
         return graph.walk(
             queries,
             table.matrix,
@@ -174,9 +184,9 @@ class HnswIndex(ApproximateIndex):
             self._links,
             self._starts,
             WIDTH,
-            entry,
-            top,
-            self._beam(found.shape[1], allowed),
+            self._first,
+            self._top,
+            beam,
             budget,
             allow is not None,
             bitmap,

@@ -52,6 +52,9 @@ _FLAT_BATCH = 16
 """The same where centroids are plain: from 20 on BLAS ranks them, which rounds otherwise."""
 _ADD = 65_536
 _SAMPLE_PER_LIST = 64
+_FAR = 4.0
+"""How many times more effort a query takes at most whose surroundings a filter empties; measured
+where it does away with the category that the query is in: recall 0.74 to 0.83 without, 0.98 so."""
 
 
 def _factory(dim: int, lists: int, codes: Codes) -> str:
@@ -229,14 +232,33 @@ class IvfIndex(ApproximateIndex):
         candidates, parameters = plan
         batch = _BATCH if self._is_coded else _FLAT_BATCH
         if len(queries) <= batch:
-            _, rows = self._coarse.search(queries, candidates, params=parameters)
+            rows = self._nearest(queries, candidates, parameters)
             return self._refine(queries, rows, found, scores)
         counts = np.empty(len(queries), np.int64)
         for start in range(0, len(queries), batch):
             some = slice(start, start + batch)
-            _, rows = self._coarse.search(queries[some], candidates, params=parameters)
+            rows = self._nearest(queries[some], candidates, parameters)
             counts[some] = self._refine(queries[some], rows, found[some], scores[some])
         return counts
+
+    def _nearest(
+        self, queries: NDArray[np.float32], candidates: int, parameters: Any
+    ) -> NDArray[np.int64]:
+        """Catalogue rows by their codes, `int64[q, candidates]`, -1 for none.
+
+        faiss' own `search` checks again what was checked, which is a tenth of a small search.
+        """
+        shape = len(queries), candidates
+        scores, rows = np.empty(shape, np.float32), np.empty(shape, np.int64)
+        self._coarse.search_c(
+            len(queries),
+            faiss.swig_ptr(queries),
+            candidates,
+            faiss.swig_ptr(scores),
+            faiss.swig_ptr(rows),
+            parameters,
+        )
+        return rows
 
     def _filtered(
         self,
@@ -255,26 +277,46 @@ class IvfIndex(ApproximateIndex):
         coded = self._is_coded
         selector = faiss.IDSelectorBitmap(len(allow), faiss.swig_ptr(allow))
         held = self._sample.allowed(allow)  # of each list, about
-        wanted = min(
-            self._nprobe(found.shape[1], allowed) / self.lists * len(self), float(held.sum())
-        )
-        guess = self._nprobe(found.shape[1], allowed) * len(self) / max(allowed, 1)
+        every = float(held.sum())
+        usual = self._nprobe(found.shape[1], allowed)
+        guess = usual * len(self) / max(allowed, 1)
+        usual_cost, scan_cost = self.cost(found.shape[1], allowed), self.scan_cost(allowed)
         counts = np.empty(len(queries), np.int64)
         for i in range(len(queries)):
             one = slice(i, i + 1)
+            effort = 1.0
             for most in (min(self.lists, int(1.5 * guess) + 8), self.lists):
                 _, order = self._coarse.quantizer.search(
                     queries[one], most, params=centroid_parameters(most) if coded else None
                 )
-                nprobe = fewest_lists(order[0], held, wanted)
+                near = order[0, : int(usual) + 1]
+                effort = self._farther(float(held[near[near >= 0]].sum()), usual, every)
+                nprobe = fewest_lists(
+                    order[0], held, min(effort * usual / self.lists * len(self), every)
+                )
                 if nprobe >= 0:
                     break
+            if effort > 1 and effort * usual_cost > scan_cost:
+                counts[i] = -1
+                continue
             nprobe = nprobe if nprobe >= 0 else self.lists
-            _, rows = self._coarse.search(
-                queries[one], candidates, params=_parameters(nprobe, coded, selector)
-            )
+            deep = min(len(self), int(effort * candidates))
+            rows = self._nearest(queries[one], deep, _parameters(nprobe, coded, selector))
             counts[one] = self._refine(queries[one], rows, found[one], scores[one])
         return counts
+
+    def _farther(self, near: float, lists: float, every: float) -> float:
+        """How many times more effort a query takes whose own surroundings a filter empties.
+
+        What is nearest then lies in many directions at once, about equally near.
+
+        Args:
+            near: how many allowed vectors are in the lists that it would visit without a filter.
+            lists: how many those are.
+            every: how many are allowed.
+        """
+        usual = every * lists / self.lists
+        return min(_FAR, max(1.0, usual / max(near, 1.0)))
 
     def _refine(
         self,

@@ -23,7 +23,7 @@ _AHEAD = 4  # rows on their way while one is multiplied; measured best of 1, 2, 
 _BLOCK = 8  # queries that share one pass over a matrix: they stay in the first-level cache
 NONE = np.int32(np.iinfo(np.int32).max)  # sorts after every row
 _RADIX = 11
-_HEAP_UP_TO = 128  # answers; sorting all candidates pays for longer lists
+_HEAP_UP_TO = 40  # answers; sorting all candidates pays for longer lists
 
 
 @kernel
@@ -33,6 +33,16 @@ def dot(query: NDArray[np.float32], matrix: Matrix, position: int) -> np.float32
     for j in range(matrix.shape[1]):
         total += query[j] * widen(matrix[position, j])
     return total
+
+
+@kernel
+def is_finite(queries: NDArray[np.float32]) -> bool:
+    """Whether no number of `[q, d]` is infinite or NaN: those times 0 are not 0."""
+    total = np.float32(0)
+    for i in range(queries.shape[0]):
+        for j in range(queries.shape[1]):
+            total += queries[i, j] * np.float32(0)
+    return bool(total == 0)
 
 
 @kernel

@@ -22,8 +22,12 @@ QUERIES = 200
 SPREADS = (100, 150, 200, 300, 400, 600, 800)
 """The efforts of filtered searches that are tried, in percent of an unfiltered one's."""
 
+FIRST = 10
+"""A recall is that of the whole list or of so many at its head, whichever is worse."""
+
 _TOLERANCE = 1e-6
 _ENOUGH = 0.999
+_LOW = 0.5  # below this a curve that is flat may rise yet
 _CHUNK = 65_536
 _FILTERED = 64  # queries that each filter's recall is measured on
 
@@ -36,7 +40,7 @@ class Setting(msgspec.Struct, frozen=True):
 
     Attributes:
         knobs: the kind's own, such as `nprobe`.
-        recall: share of the true nearest neighbours that it finds.
+        recall: share of the true nearest neighbours that it finds, as `least_recall` has it.
         queries_per_second: single queries on one thread, by its own clock, so that what else the
             machine does counts little.
     """
@@ -106,8 +110,25 @@ def recall_of(
         if not len(known):
             continue
         scores = truth.vectors_of(rows) @ queries[i]
-        hits += int((scores >= known[-1] - _TOLERANCE * max(1.0, abs(known[-1]))).sum())
+        hits += int((scores >= known[-1] - _TOLERANCE * np.abs(known).max()).sum())
     return hits / max(int(np.isfinite(best).sum()), 1)
+
+
+def least_recall(
+    found: NDArray[np.int32],
+    queries: NDArray[np.float32],
+    truth: ExactIndex,
+    best: NDArray[np.float32],
+) -> float:
+    """The recall of the whole list or of its `FIRST`, whichever is worse.
+
+    A list of a hundred can hold most of its neighbours and lack the nearest of all: those that
+    stand out by their length are told apart least well by clusters and codes.
+    """
+    whole = recall_of(found, queries, truth, best)
+    if best.shape[1] <= FIRST:
+        return whole
+    return min(whole, recall_of(found[:, :FIRST], queries, truth, best[:, :FIRST]))
 
 
 def tune(
@@ -123,8 +144,9 @@ def tune(
 
     What is cheapest is read from the cost model of the kind, not from a clock, so the same inputs
     choose the same setting; the clock's figure is reported beside it. When no setting reaches the
-    target, the one with the best recall is chosen. Then the effort of filtered searches is chosen:
-    the least that reaches the target under each filter, or as much as the unfiltered one reached.
+    target, of which the last curve is followed to its end, the one with the best recall is chosen.
+    Then the effort of filtered searches is chosen: the least that reaches the target under each
+    filter, or as much as the unfiltered one reached.
     """
     at = max(1, min(at, len(index)))
     best = true_scores(truth, queries, at)
@@ -149,7 +171,8 @@ def tune(
                 tried.append(measure(knobs))
                 if tried[-1].recall >= target:
                     _narrow(index, tried, target, measure)
-                if tried[-1].recall >= target or not _rising(tried):
+                last = group is groups[-1] and not np.isfinite(cheapest)
+                if tried[-1].recall >= target or not (last or _rising(tried)):
                     break
             progress.advance(1)
     reached = [setting for setting in curve if setting.recall >= target]
@@ -196,8 +219,9 @@ def _narrow(index: ApproximateIndex, tried: list[Setting], target: float, measur
 
 
 def _rising(same: list[Setting]) -> bool:
-    """Whether more effort still helps: by the last three steps."""
-    return len(same) < 4 or same[-1].recall > same[-4].recall + 1e-3
+    """Whether more effort still helps: by the last three steps, or because it must."""
+    recall = same[-1].recall
+    return len(same) < 4 or recall < _LOW or recall > same[-4].recall + 1e-3
 
 
 def filters_for(
@@ -246,7 +270,8 @@ def _widen(
         best = true_scores(truth, queries, at, allow)
         for spread in SPREADS[SPREADS.index(widest) :]:
             tried = index.with_settings(Settings(at, settings.knobs, spread))
-            filtered[name] = recall_of(tried.search(queries, at, allow)[0], queries, truth, best)
+            found = tried.search(queries, at, allow)[0]
+            filtered[name] = least_recall(found, queries, truth, best)
             widest = spread
             if filtered[name] >= target:
                 break
@@ -264,5 +289,5 @@ def _measure(
     start = time.thread_time()
     found = np.concatenate([index.search(queries[i : i + 1], at)[0] for i in range(len(queries))])
     seconds = time.thread_time() - start
-    recall = recall_of(found, queries, truth, best)
+    recall = least_recall(found, queries, truth, best)
     return Setting(index.settings.knobs, recall, round(len(queries) / seconds, 1))

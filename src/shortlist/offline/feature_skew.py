@@ -12,6 +12,7 @@ from shortlist.core.catalogue import Catalogue
 from shortlist.core.keys import item_keys
 from shortlist.core.vocabulary import Vocabulary
 from shortlist.features import FeatureSet
+from shortlist.features.contexts import columns_of_requests
 from shortlist.features.contract import AsOf, VectorsOf
 from shortlist.features.skew import Logged, Skew, compare
 from shortlist.offline.data.prepared import Prepared
@@ -42,6 +43,7 @@ def feature_skew(
     features: FeatureSet,
     logged: Sequence[Logged],
     vectors: Mapping[str, VectorsOf],
+    terms: Mapping[str, Sequence[str]],
 ) -> SkewReport:
     """Compare what was logged with the as-of join over the prepared log.
 
@@ -51,13 +53,14 @@ def feature_skew(
         features: those of that release.
         logged: what serving logged.
         vectors: retriever → its item vectors, of that release.
+        terms: context → its values in order, of that release.
     """
     mine = [one for one in logged if one.release == release]
     kept = [one for one in mine if one.now <= prepared.watermark]
     skews: list[Skew] = []
     lines = 0
     if kept:
-        at, place, lines = _as_of(prepared, features, kept, vectors)
+        at, place, lines = _as_of(prepared, features, kept, vectors, terms)
         _, _, computed = features.matrix(at)
         served = np.array([column for one in kept for column in zip(*one.values, strict=True)])
         skews = compare(features.names, served[place].T.astype(np.float32), computed)
@@ -75,6 +78,7 @@ def _as_of(
     features: FeatureSet,
     kept: Sequence[Logged],
     vectors: Mapping[str, VectorsOf],
+    terms: Mapping[str, Sequence[str]],
 ) -> tuple[AsOf, NDArray[np.int64], int]:
     """The tables, where each of their lines is among the logged ones, and how many there are."""
     import ibis
@@ -98,12 +102,13 @@ def _as_of(
     for number, name in enumerate(features.names):
         if name.startswith(("score:", "rank:", "fused")):
             columns[name] = _logged(kept, number)[place]
-    log = event_table(data)
+    log = event_table(data, features.contexts)
     requests = pa.table(
         {
             "request": np.arange(len(kept)),
             "user": users,
             "time": np.array([one.now for one in kept], np.int64),
+            **columns_of_requests(features.contexts, [one.context for one in kept], terms),
         }
     )
     remote = {

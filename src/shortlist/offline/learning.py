@@ -134,7 +134,7 @@ class Learner:
         try:
             fitted, report = fit(rows, ranker, seed, self.progress, previous, self.graph)
         except DataError as error:
-            notes.append(f"No ranker: {error}")
+            notes.append(f"No ranker: {error.problem} {error.remedy}")
             return Models(fusion)
         notes.append(str(report))
         profile = Profile.of(rows.features, rows.x, report.importance, seed)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from shortlist.config.schema import Config
 from shortlist.core.errors import DataError
 from shortlist.core.progress import Progress
-from shortlist.core.request import Pipeline, Request
+from shortlist.core.request import Pipeline
 from shortlist.offline.data.prepared import Prepared
 from shortlist.offline.evaluate.intervals import Estimate
 from shortlist.offline.evaluate.off_policy import over_users
@@ -242,8 +242,7 @@ def _ask(
     for start in range(0, len(asked), BATCH):
         numbers, k = asked[start : start + BATCH], sizes[start : start + BATCH].tolist()
         requests = [
-            Request(user=user_ids[shown.user[g]], now=int(shown.time[g]), k=size)
-            for g, size in zip(numbers.tolist(), k, strict=True)
+            shown.request(g, user_ids, size) for g, size in zip(numbers.tolist(), k, strict=True)
         ]
         ranked += [answer.rows for answer in pipeline.recommend(requests)]
         found = pipeline.retrieve(requests)

@@ -19,10 +19,13 @@ from shortlist.config.schema import Config, PopularRetriever
 from shortlist.core.errors import DataError, ReleaseError
 from shortlist.core.progress import Progress
 from shortlist.core.users import USERS
+from shortlist.features.contexts import save_terms
 from shortlist.features.counters import SERIES, Log, Series
 from shortlist.features.profile import PROFILE
 from shortlist.features.statistics import ItemStatistics
 from shortlist.index import build_index
+from shortlist.index.compare import save_queries
+from shortlist.offline.data.check_features import unfit
 from shortlist.offline.data.collect import collect
 from shortlist.offline.data.prepare import prepare
 from shortlist.offline.data.prepared import Prepared
@@ -98,6 +101,7 @@ def train(
     collect(config, folder, progress)
     prepared = prepare(config, folder, progress)
     everything = prepared.training()
+    _check_columns(config, everything)
     known = everything.before(prepared.split)
     notes: list[str] = []
 
@@ -168,6 +172,14 @@ def train(
     releases.prune(config.releases.keep, compared)
     seconds = time.monotonic() - started
     return TrainReport(release, not reason, reason, evaluation, notes, seconds)
+
+
+def _check_columns(config: Config, data: TrainingData) -> None:
+    """Find out before anything is fitted that a feature or a rule cannot read its column."""
+    kinds = {name: column.kind for name, column in data.catalogue.columns.items()}
+    own = data.user_table.kinds if data.user_table is not None else {}
+    for _, error in unfit(config, kinds, own):
+        raise error
 
 
 def _evaluated(
@@ -303,6 +315,8 @@ def build(
                 place = f"indexes/{name}"
                 index, tuning = build_index(artefact, config.index, seed, progress)
                 index.save(folder / place)
+                if artefact.queries is not None:
+                    save_queries(folder / place, artefact.queries)
                 indexes[name] = tuning.to_dict()
             else:
                 place = f"artefacts/{name}.{kind}"
@@ -349,16 +363,20 @@ def _save_features(data: TrainingData, models: Models, folder: Path) -> None:
         data.user_table.save(folder / USERS)
     counted = models.features.counted if models.ranker is not None else []
     if counted:
-        log = Log(data.item, data.owners(), data.time, data.kind_codes())
+        names = models.features.contexts
+        contexts = {name: data.context.codes(name) for name in names}
+        log = Log(data.item, data.owners(), data.time, data.kind_codes(), contexts)
         more = log
         if data.others is not None:
             others = data.others
-            more = log.joined(
-                Log(others.item, data.user_keys[others.user], others.time, others.kind)
-            )
+            contexts = {name: others.context.codes(name) for name in names}
+            users = data.user_keys[others.user]
+            more = log.joined(Log(others.item, users, others.time, others.kind, contexts))
         for feature in counted:
             events = more if feature.beyond else log
             series = Series.of(feature, events, data.catalogue, data.until, data.user_table)
             series.save(folder / SERIES / feature.name)
+    if models.ranker is not None and models.features.contexts:
+        save_terms(folder, data.context.terms)
     if models.profile is not None:
         models.profile.save(folder / PROFILE)

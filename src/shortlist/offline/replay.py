@@ -7,9 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.core.context import Contexts
 from shortlist.core.vocabulary import Vocabulary
 from shortlist.offline.data.training import TrainingData
-from shortlist.stores.contract import EVENT, POSTED, Events
+from shortlist.stores.contract import EVENT, POSTED, Events, Posted
+
+ALL = "all"
+"""What to ask with after everything has been told."""
 
 
 class Replay:
@@ -33,13 +37,14 @@ class Replay:
         self._order = order
         self._times = data.time[order]
         self._keys = self._events["item"][order]
-        self._noted = np.empty(0, POSTED)
+        self._context = data.context[order]
+        self._noted = Posted.of(np.empty(0, POSTED), ALL, {})
         if data.others is not None:
             others = np.empty(len(data.others), POSTED)
             others["item"] = data.catalogue.vocabulary.keys()[data.others.item]
             others["user"] = self._users.keys()[data.others.user]
             others["time"], others["kind"] = data.others.time, data.others.kind
-            self._noted = others
+            self._noted = _posted(others, data.others.context)
 
     def read(self, users: Sequence[str], before: NDArray[np.int64] | None = None) -> list[Events]:
         """The events of each user, oldest first, strictly before `before[i]`."""
@@ -57,17 +62,22 @@ class Replay:
         start = int(np.searchsorted(self._times, time, "left"))
         return self._keys[start:], self._times[start:]
 
-    def posted(self, after: str = "") -> tuple[Events, str]:
+    def posted(self, after: str = "") -> Posted:
         """All events in order of time, once."""
         if after:
-            return np.empty(0, POSTED), after
+            return Posted.of(np.empty(0, POSTED), after, {})
         told = np.empty(len(self._order), POSTED)
         for name in ("item", "time", "kind"):
             told[name] = self._events[name][self._order]
         owners = np.repeat(self._users.keys(), np.diff(self._offsets))
         told["user"] = owners[self._order]
-        return told, "all"
+        return _posted(told, self._context)
 
-    def noted(self, after: str = "") -> tuple[Events, str]:
+    def noted(self, after: str = "") -> Posted:
         """All events that are no interactions in order of time, once."""
-        return (np.empty(0, POSTED), after) if after else (self._noted, "all")
+        return Posted.of(np.empty(0, POSTED), after, {}) if after else self._noted
+
+
+def _posted(events: Events, context: Contexts) -> Posted:
+    place, contexts = context.distinct(len(events))
+    return Posted(events, ALL, place, contexts)

@@ -13,7 +13,8 @@ from msgspec import structs
 from shortlist.config.features import uncounted
 from shortlist.config.schema import Config
 from shortlist.core.catalogue import Value
-from shortlist.core.errors import FeatureError, ReleaseError, RequestError, did_you_mean
+from shortlist.core.context import Context, written
+from shortlist.core.errors import FeatureError, ReleaseError
 from shortlist.core.event import Event
 from shortlist.core.keys import item_key, item_keys
 from shortlist.core.request import Request, Shortlist
@@ -25,6 +26,7 @@ from shortlist.online.experiments import Experiments
 from shortlist.online.live.book import Book
 from shortlist.online.live.write import Stored
 from shortlist.online.pipeline import RequestPipeline
+from shortlist.online.posted import check_event, weight_of
 from shortlist.online.search.pipeline import SearchPipeline
 from shortlist.online.search.searches import Searches
 from shortlist.online.snapshot import Snapshot
@@ -127,6 +129,7 @@ class Engine(Searches):
         exclude: Sequence[str] = (),
         seen: bool | None = None,
         explain: bool = False,
+        context: Context | None = None,
     ) -> Shortlist: ...
 
     @overload
@@ -139,6 +142,7 @@ class Engine(Searches):
         exclude: Sequence[str] = (),
         seen: bool | None = None,
         explain: bool = False,
+        context: Context | None = None,
     ) -> list[Shortlist]: ...
 
     def recommend(
@@ -150,6 +154,7 @@ class Engine(Searches):
         exclude: Sequence[str] = (),
         seen: bool | None = None,
         explain: bool = False,
+        context: Context | None = None,
     ) -> Shortlist | list[Shortlist]:
         """A shortlist for a user, or one for each of several users.
 
@@ -160,11 +165,20 @@ class Engine(Searches):
             exclude: ids of items not to return.
             seen: whether items of the user's history may be returned; None for the setting.
             explain: whether to tell each item's sources and features.
+            context: what is asked in, of the names in `data.events.context`.
         """
         users = [user] if isinstance(user, str) else user
         answers = self.answer(
             [
-                Request(user=u, k=k, where=where, exclude=exclude, seen=seen, explain=explain)
+                Request(
+                    user=u,
+                    k=k,
+                    where=where,
+                    exclude=exclude,
+                    seen=seen,
+                    explain=explain,
+                    context=context or {},
+                )
                 for u in users
             ]
         )
@@ -205,24 +219,26 @@ class Engine(Searches):
 
         Raises:
             RequestError: an event has no user or item, or a kind that `data.events.weights`
-                does not know, or a propensity that is no probability.
+                does not know, a propensity that is no probability, or a context that
+                `data.events.context` does not name.
         """
-        instant = now()
+        instant, section = now(), self.config.data.events
         for number, event in enumerate(events):
-            self._check(event, f"events[{number}]")
+            check_event(event, section, f"events[{number}]")
         stamped = [
             event if event.time else structs.replace(event, time=instant) for event in events
         ]
         self._inbox.write(stamped)
         self._notes.write([event for event in stamped if event.kind in self._noted])
-        counting = [event for event in stamped if self._weight(event.kind) > 0]
+        counting = [event for event in stamped if weight_of(event.kind, section) > 0]
         if not counting:
             return 0
         records = np.empty(len(counting), EVENT)
         records["item"] = item_keys([event.item for event in counting])
         records["time"] = [event.time for event in counting]
         records["kind"] = [kind_code(event.kind) for event in counting]
-        return self._stores.history.append([event.user for event in counting], records)
+        contexts = [written(event.context) for event in counting]
+        return self._stores.history.append([event.user for event in counting], records, contexts)
 
     def log_impressions(self, user: str, answer: Shortlist) -> None:
         """Note that an answer was shown, for the next training; written within a second."""
@@ -240,6 +256,7 @@ class Engine(Searches):
                 answer.request,
                 chances[position],
                 dict(answer.variants) or None,
+                dict(answer.context) or None,
             )
             for position, item in enumerate(answer.ids)
         ]
@@ -350,31 +367,6 @@ class Engine(Searches):
         )
         search.search([SearchRequest("warm up", k=1)])
         return search
-
-    def _weight(self, kind: str) -> float:
-        events = self.config.data.events
-        if kind == events.impression:
-            return 0.0
-        return events.weights.get(kind, 0.0) if events.weights else 1.0
-
-    def _check(self, event: Event, where: str) -> None:
-        for field in ("user", "item"):
-            if not getattr(event, field):
-                raise RequestError("the id is empty.", remedy="Give one.", where=f"{where}.{field}")
-        events = self.config.data.events
-        known = {*events.weights, events.impression}
-        if events.weights and event.kind not in known:
-            raise RequestError(
-                f"{event.kind!r} is not a kind of event.",
-                remedy=did_you_mean(event.kind, known),
-                where=f"{where}.kind",
-            )
-        if event.propensity is not None and not 0 < event.propensity <= 1:
-            raise RequestError(
-                f"{event.propensity} is not the chance of something that happened.",
-                remedy="Give what the answer said, above 0 and at most 1, or leave it out.",
-                where=f"{where}.propensity",
-            )
 
 
 def _release_path(folder: Path, release: str | None) -> Path:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from shortlist.config.schema import Config
 from shortlist.core.catalogue import Catalogue
+from shortlist.core.context import check_context
 from shortlist.core.errors import ConfigError, RequestError
 from shortlist.core.request import Candidates, Request, Shortlist, Weighed
 from shortlist.core.times import now
@@ -144,6 +145,7 @@ class RequestPipeline:
                 remedy=f"At most {LONGEST_WHERE:,} can be; exclude items by `exclude`.",
                 where="where",
             )
+        check_context(request.context, self._config.data.events.context, "context")
         self.filters.check(request.where)
         if request.item is not None:
             known = self.snapshot.catalogue.vocabulary.rows([request.item])
@@ -297,6 +299,7 @@ class RequestPipeline:
             explain=explain,
             propensities=arranged.propensities,
             variants=query.treatment.variants,
+            context=query.request.context,
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from shortlist.core.catalogue import Catalogue
 from shortlist.core.errors import ReleaseError
 from shortlist.core.users import USERS, UserTable
 from shortlist.features import FeatureSet, feature_set
+from shortlist.features.contexts import load_terms
 from shortlist.features.counters import SERIES, Series
 from shortlist.features.declared import declared_in
 from shortlist.features.statistics import ItemStatistics
@@ -38,6 +39,7 @@ class Snapshot:
         features: the ranker's input, where there is a ranker.
         series: of the declared features over everybody's events, by name.
         users: what is known of users; None without `[data.users]`.
+        terms: context → its values in order, of those that features read.
         ranker: None where candidates stay in fused order.
         fusion_trees: of a boosted fusion.
         search: what queries are answered by; None for a catalogue without words.
@@ -56,6 +58,7 @@ class Snapshot:
     search: SearchParts | None = None
     series: Mapping[str, Series] = field(default_factory=dict)
     users: UserTable | None = None
+    terms: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @classmethod
     def open(cls, folder: Path) -> Snapshot:
@@ -96,6 +99,7 @@ class Snapshot:
                     for feature in features.counted
                 },
                 users=users,
+                terms=load_terms(folder) if features.contexts else {},
             )
         except FileNotFoundError as error:
             raise ReleaseError(

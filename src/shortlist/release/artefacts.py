@@ -163,10 +163,13 @@ class ItemVectors:
     Attributes:
         rows: `int32[m]`, ascending: the catalogue rows that have a vector.
         vectors: `float32[m, d]`, finite; `vectors[i]` belongs to `rows[i]`.
+        queries: `float32[q, d]`, what the retriever makes of some histories, where that is nothing
+            like a mean of item vectors; the index is tuned on them.
     """
 
     rows: NDArray[np.int32]
     vectors: NDArray[np.float32]
+    queries: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)

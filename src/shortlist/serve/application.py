@@ -14,6 +14,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.types import ASGIApp, ControllerRouterHandler, Message, Receive, Scope, Send
 
 from shortlist.core.errors import ShortlistError
+from shortlist.serve.bodies import TypedRequest
 from shortlist.serve.errors import http_error, not_utf8, shortlist_error, too_deep, unexpected
 from shortlist.serve.metrics import Metrics
 
@@ -56,6 +57,7 @@ def application(
         },
         openapi_config=OpenAPIConfig(title=title, version="1", path="/docs"),
         logging_config=None,
+        request_class=TypedRequest,
         request_max_body_size=MOST_BYTES,
         state=State({"service": service}),
     )

@@ -14,7 +14,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from shortlist.core.errors import RequestError, ShortlistError, StoreError, did_you_mean
 
 UNKNOWN_FIELD = re.compile(r"unknown field `(.*)`")
-INSIDE = re.compile(r" - at `\$\.data(.*)`$")
+INSIDE = re.compile(r" - at `\$(.*)`$")
 MISSING_FIELD = re.compile(r"missing required field `(.*)`")
 JSON = "application/json"
 
@@ -86,10 +86,15 @@ def too_deep(request: Request[Any, Any, Any], error: RecursionError) -> Response
 
 def unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """A bug: the log has the trace, the caller a plain sentence."""
+    log_failure(request, error)
+    return _answer(500, Problem("", "the server failed.", "The server's log says why."))
+
+
+def log_failure(request: Request[Any, Any, Any], error: Exception) -> None:
+    """The trace of a bug."""
     logging.getLogger(__name__).error(
         "%s %s failed", request.method, request.url.path, exc_info=error
     )
-    return _answer(500, Problem("", "the server failed.", "The server's log says why."))
 
 
 def _misfit(request: Request[Any, Any, Any], error: ValidationException) -> Problem:
@@ -106,7 +111,7 @@ def _misfit(request: Request[Any, Any, Any], error: ValidationException) -> Prob
         return Problem("", "the body is missing.", "Send a JSON object, {} at least.")
     if error.extra[0].get("source") == "query":
         return Problem(error.extra[0]["key"], f"{message}.")
-    inside = INSIDE.search(str(error.__cause__))  # Litestar's own key stops at a list
+    inside = INSIDE.search(str(error.__cause__))
     return Problem(inside[1].lstrip(".") if inside else "", f"{message}.")
 
 

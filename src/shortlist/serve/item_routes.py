@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 
@@ -33,7 +32,7 @@ class PutBody(Body):
     ] = msgspec.field(default_factory=dict)
     available: Annotated[bool, Meta(description="Whether it may be shown.")] = True
     expires: Annotated[
-        int | datetime | None,
+        int | str | None,
         Meta(description="From when on it may not: ISO 8601 text or microseconds."),
     ] = None
 

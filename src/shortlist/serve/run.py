@@ -13,8 +13,8 @@ from shortlist.release.publish import Releases
 from shortlist.serve.application import Lifespan
 from shortlist.serve.supervise import (
     answer,
-    check_addresses,
     end_with_parent,
+    reserved,
     supervise,
     surroundings,
 )
@@ -52,15 +52,15 @@ def serve(
     second = config.serve.tensorflow_port if tensorflow_port is None else tensorflow_port
     second = 0 if second == port else second  # its routes are there in any case
     third = config.serve.grpc_port if grpc_port is None else grpc_port
-    check_addresses(host, {"port": port, "tensorflow_port": second, "grpc_port": third})
     plural = "" if workers == 1 else "s"
     address = f"http://{host}:{port}"
     also = f", models at http://{host}:{second}/v1/models" if second else ""
     also += f", gRPC at {host}:{third}" if third else ""
     text = f"{config.project.name} answers at {address} with {workers} worker{plural}{also}"
-    print(f"{text}, see {address}/docs", file=sys.stderr, flush=True)
     ports = [number for number in (port, second) if number]
-    with surroundings():
+    every = {"port": port, "tensorflow_port": second, "grpc_port": third}
+    with reserved(host, every), surroundings():
+        print(f"{text}, see {address}/docs", file=sys.stderr, flush=True)
         supervise(worker, (folder.resolve(), host, ports, third), workers)
 
 

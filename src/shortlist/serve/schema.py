@@ -36,6 +36,10 @@ class RecommendBody(Body):
         bool | None, Meta(description="Whether items of the user's history may be returned.")
     ] = None
     explain: Annotated[bool, Meta(description="Whether to say why each item is there.")] = False
+    context: Annotated[
+        dict[str, str],
+        Meta(description="What it is asked in, of the names in `data.events.context`."),
+    ] = {}
 
     def request(self) -> Request:
         """The request that it makes."""
@@ -46,6 +50,7 @@ class RecommendBody(Body):
             exclude=self.exclude,
             seen=self.seen,
             explain=self.explain,
+            context=self.context,
         )
 
 
@@ -99,6 +104,10 @@ class EventBody(Body):
         dict[str, str] | None,
         Meta(description="Of an impression: experiment to variant, as answers say."),
     ] = None
+    context: Annotated[
+        dict[str, str] | None,
+        Meta(description="What it happened in, of the names in `data.events.context`."),
+    ] = None
 
     def event(self, received: int) -> Event:
         """The event that it posts.
@@ -127,6 +136,7 @@ class EventBody(Body):
             self.request,
             self.propensity,
             self.variants or None,
+            self.context or None,
         )
 
 

@@ -51,6 +51,10 @@ class SearchBody(Body):
     place: Annotated[
         str, Meta(description="Where it is asked from, as the items' places are called.")
     ] = ""
+    context: Annotated[
+        dict[str, str],
+        Meta(description="What it is asked in, of the names in `data.events.context`."),
+    ] = msgspec.field(default_factory=dict)
 
     def request(self) -> SearchRequest:
         """The request that it makes."""
@@ -67,6 +71,7 @@ class SearchBody(Body):
             highlight=self.highlight,
             explain=self.explain,
             place=self.place,
+            context=self.context,
         )
 
 

@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from importlib.util import find_spec
 from multiprocessing.context import SpawnProcess
 from socket import SOCK_STREAM
@@ -96,6 +96,23 @@ def answer(app: Litestar, host: str, ports: Sequence[int]) -> None:
     uvicorn.Server(settings).run(sockets=sockets)
 
 
+@contextmanager
+def reserved(host: str, ports: Mapping[str, int]) -> Iterator[None]:
+    """Keep addresses for the workers of this server; see `check_addresses`.
+
+    Workers take some seconds to start. A server that is started meanwhile at the same address
+    would share it and get a part of the requests: it is refused.
+    """
+    check_addresses(host, ports)
+    with ExitStack() as held:
+        for port in ports.values():
+            # Without SO_REUSEADDR: Linux lets two sockets that have it and do not listen be bound.
+            with suppress(OSError):  # connections of a server that has just ended
+                if port:
+                    held.enter_context(_socket(host, port, reuse=True, share=False))
+        yield
+
+
 def check_addresses(host: str, ports: Mapping[str, int]) -> None:
     """Fail where a server could not listen, before any worker starts.
 
@@ -135,11 +152,11 @@ def _try(host: str, port: int, where: str) -> None:
         ) from error
 
 
-def _socket(host: str, port: int, *, reuse: bool) -> socket.socket:
-    """A bound socket; with `reuse` beside others of this server."""
+def _socket(host: str, port: int, *, reuse: bool, share: bool = True) -> socket.socket:
+    """A bound socket; with `reuse` beside others of this server, with `share` after others'."""
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=SOCK_STREAM)[0]
     bound = socket.socket(family, kind, protocol)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(share))
     if reuse:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     bound.bind(address)

@@ -7,7 +7,8 @@ every release. Implementations: memory (tests, evaluation), SQLite (default), Re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -22,6 +23,7 @@ __all__ = [
     "Events",
     "HistoryReader",
     "HistoryStore",
+    "Posted",
     "kind_code",
 ]
 
@@ -32,6 +34,31 @@ POSTED = np.dtype([*EVENT.descr, ("user", "<u8")])
 """An appended event with the key of its user, 28 bytes."""
 
 Events = NDArray[np.void]
+
+
+@dataclass(frozen=True)
+class Posted:
+    """Events that came in since an earlier call.
+
+    Attributes:
+        events: `POSTED[n]`, in the order they came in, each once.
+        after: what to ask with next.
+        place: `int32[n]`, the place of each event's context in `contexts`; -1 for none.
+        contexts: the different contexts, as `core.context.written` has them.
+    """
+
+    events: Events
+    after: str
+    place: NDArray[np.int32]
+    contexts: Sequence[str]
+
+    @classmethod
+    def of(cls, events: Events, after: str, told: Mapping[int, str]) -> Posted:
+        """Events, and the contexts of those of them that have one, by place."""
+        contexts = {text: n for n, text in enumerate(dict.fromkeys(told.values()))}
+        place = np.full(len(events), -1, np.int32)
+        place[list(told)] = [contexts[text] for text in told.values()]
+        return cls(events, after, place, list(contexts))
 
 
 class HistoryReader(Protocol):
@@ -55,19 +82,16 @@ class HistoryReader(Protocol):
         """Item keys and times of appended events at or after a time, oldest first."""
         ...
 
-    def posted(self, after: str = "") -> tuple[Events, str]:
-        """What was appended since an earlier call, by any process, `POSTED[n]`.
+    def posted(self, after: str = "") -> Posted:
+        """What was appended since an earlier call, by any process.
 
         Args:
             after: what the earlier call returned beside the events; empty for all that `since`
                 remembers.
-
-        Returns:
-            The events in the order they came in, each once, and what to ask with next.
         """
         ...
 
-    def noted(self, after: str = "") -> tuple[Events, str]:
+    def noted(self, after: str = "") -> Posted:
         """As `posted`, of events that are no interactions and belong to no history."""
         ...
 
@@ -75,15 +99,16 @@ class HistoryReader(Protocol):
 class HistoryStore(HistoryReader, Protocol):
     """The last events of every user, and the recent events of everybody."""
 
-    def append(self, users: Sequence[str], events: Events) -> int:
+    def append(self, users: Sequence[str], events: Events, contexts: Sequence[str] = ()) -> int:
         """Add `events[i]` to the history of `users[i]`, durable when it returns.
 
         An event that is there already (same item, time and kind) is not added again. Returns how
-        many were added. Also remembers them for `since`.
+        many were added. Also remembers them for `since` and `posted`, those for the latter with
+        `contexts[i]` (`core.context.written`), where any are given. Histories do not keep them.
         """
         ...
 
-    def note(self, users: Sequence[str], events: Events) -> None:
+    def note(self, users: Sequence[str], events: Events, contexts: Sequence[str] = ()) -> None:
         """Remember `events[i]` of `users[i]` for `noted` alone: impressions, and kinds of events
         without weight, that features count. One that is noted twice is there twice.
         """

@@ -98,7 +98,7 @@ class Database:
     def failed(self, error: sqlite3.Error) -> StoreError:
         """What to raise for an error of SQLite."""
         remedy = "Check that the disk has room and that the file can be read and written."
-        if isinstance(error, sqlite3.DatabaseError) and "not a database" in str(error):
+        if any(damage in str(error) for damage in ("not a database", "malformed")):
             remedy = self._lost
         return StoreError(f"SQLite says: {error}.", remedy=remedy, where=str(self.path))
 

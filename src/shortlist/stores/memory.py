@@ -9,8 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.core.keys import item_key, item_keys
-from shortlist.stores.contract import POSTED, Events
-from shortlist.stores.merge import NO_EVENTS, by_user, merge, out_of_order, owned, until
+from shortlist.stores.contract import POSTED, Events, Posted
+from shortlist.stores.merge import NO_EVENTS, Told, by_user, merge, out_of_order, owned, until
+
+Stream = list[tuple[int, Events, list[str]]]
+"""Numbered batches of events, and the context of each of them."""
 
 EVERYTHING = np.iinfo(np.int64).max
 
@@ -29,8 +32,8 @@ class MemoryHistory:
         self._keep = max(keep, capacity)
         self._histories: dict[str, Events] = {}
         self._recent: list[tuple[int, int]] = []
-        self._posted: list[tuple[int, Events]] = []
-        self._noted: list[tuple[int, Events]] = []
+        self._posted: Stream = []
+        self._noted: Stream = []
         self._number = 0
         self._lock = Lock()
 
@@ -42,27 +45,31 @@ class MemoryHistory:
             for user, instant in zip(users, instants, strict=True)
         ]
 
-    def append(self, users: Sequence[str], events: Events) -> int:
+    def append(self, users: Sequence[str], events: Events, contexts: Sequence[str] = ()) -> int:
         """Add events; see the contract."""
         count = 0
+        told = Told(users, events, contexts)
         with self._lock:
             for user, fresh in by_user(users, events).items():
                 kept = self._histories.get(user, NO_EVENTS)
                 self._histories[user], added = merge(kept, fresh, self._keep)
                 count += len(added)
                 self._number += 1
-                self._posted.append((self._number, owned(added, item_key(user))))
+                own = told.of(user, added)
+                texts = [own.get(n, "") for n in range(len(added))]
+                self._posted.append((self._number, owned(added, item_key(user)), texts))
                 self._recent.extend(
                     zip(added["time"].tolist(), added["item"].tolist(), strict=True)
                 )
             self._recent.sort()
         return count
 
-    def note(self, users: Sequence[str], events: Events) -> None:
+    def note(self, users: Sequence[str], events: Events, contexts: Sequence[str] = ()) -> None:
         """Remember events for `noted`; see the contract."""
         with self._lock:
             self._number += 1
-            self._noted.append((self._number, owned(events, item_keys(users))))
+            texts = list(contexts) or [""] * len(events)
+            self._noted.append((self._number, owned(events, item_keys(users)), texts))
 
     def load(self, histories: Iterable[tuple[Sequence[str], NDArray[np.int64], Events]]) -> None:
         """Merge whole histories; see the contract."""
@@ -84,25 +91,31 @@ class MemoryHistory:
         times = np.array([time for time, _ in found], np.int64)
         return np.array([item for _, item in found], np.uint64), times
 
-    def posted(self, after: str = "") -> tuple[Events, str]:
+    def posted(self, after: str = "") -> Posted:
         """What was appended since an earlier call; see the contract."""
         return self._told(self._posted, after)
 
-    def noted(self, after: str = "") -> tuple[Events, str]:
+    def noted(self, after: str = "") -> Posted:
         """What was noted since an earlier call; see the contract."""
         return self._told(self._noted, after)
 
-    def _told(self, stream: list[tuple[int, Events]], after: str) -> tuple[Events, str]:
+    def _told(self, stream: Stream, after: str) -> Posted:
         with self._lock:
-            found = [events for number, events in stream if number > int(after or 0)]
-            return np.concatenate([np.empty(0, POSTED), *found]), str(self._number)
+            found = [batch for batch in stream if batch[0] > int(after or 0)]
+            number = self._number
+        events = np.concatenate([np.empty(0, POSTED), *(events for _, events, _ in found)])
+        texts = (text for _, _, texts in found for text in texts)
+        return Posted.of(events, str(number), {n: text for n, text in enumerate(texts) if text})
 
     def forget_recent(self, before: int) -> None:
         """Drop what `since` remembers from before a time."""
         with self._lock:
             self._recent = [pair for pair in self._recent if pair[0] >= before]
             for stream in (self._posted, self._noted):
-                stream[:] = [(n, events[events["time"] >= before]) for n, events in stream]
+                for place, (number, events, texts) in enumerate(stream):
+                    late = events["time"] >= before
+                    kept = [text for text, stays in zip(texts, late, strict=True) if stays]
+                    stream[place] = (number, events[late], kept)
 
     def close(self) -> None:
         """Nothing is held open."""

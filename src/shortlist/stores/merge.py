@@ -46,6 +46,27 @@ def owned(events: Events, owner: NDArray[np.uint64] | int) -> Events:
     return made
 
 
+class Told:
+    """The contexts of events that are being added, which a merge puts in another order.
+
+    Args:
+        users, events, contexts: as `HistoryStore.append` is given them.
+    """
+
+    def __init__(self, users: Sequence[str], events: Events, contexts: Sequence[str]) -> None:
+        self._texts: dict[tuple[str, bytes], str] = {}
+        for place, text in enumerate(contexts):
+            if text:  # of equal events the first one is kept
+                self._texts.setdefault((users[place], events[place].tobytes()), text)
+
+    def of(self, user: str, events: Events) -> dict[int, str]:
+        """The place of each event of a user that has a context, and that."""
+        if not self._texts:
+            return {}
+        found = ((n, self._texts.get((user, event.tobytes()))) for n, event in enumerate(events))
+        return {n: text for n, text in found if text}
+
+
 def by_user(users: Sequence[str], events: Events) -> dict[str, Events]:
     """Events grouped by user, users in order of first occurrence."""
     if len(users) == 1:

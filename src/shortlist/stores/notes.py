@@ -13,6 +13,7 @@ from threading import Lock, Thread
 
 import numpy as np
 
+from shortlist.core.context import written
 from shortlist.core.errors import StoreError
 from shortlist.core.event import Event
 from shortlist.core.keys import item_keys, kind_code
@@ -62,7 +63,8 @@ class Notes:
         records["item"] = item_keys([event.item for event in events])
         records["time"] = [event.time for event in events]
         records["kind"] = [kind_code(event.kind) for event in events]
-        self._history.note([event.user for event in events], records)
+        contexts = [written(event.context) for event in events]
+        self._history.note([event.user for event in events], records, contexts)
 
     def flush(self) -> None:
         """Note what waits."""

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.core.keys import encode, item_key, item_keys
-from shortlist.stores.contract import EVENT, POSTED, Events
-from shortlist.stores.merge import NO_EVENTS, by_user, merge, owned, until
+from shortlist.stores.contract import EVENT, POSTED, Events, Posted
+from shortlist.stores.merge import NO_EVENTS, Told, by_user, merge, owned, until
 from shortlist.stores.server import Server
 
 HISTORY = b"shortlist:history:"
@@ -58,7 +58,12 @@ for from = #fresh - width + 1, 1, -width do
     added = added + 1
     if owner ~= '' then
       redis.call('ZADD', KEYS[2], string.format('%.0f', th * 4294967296 + tl), record .. owner)
-      redis.call('XADD', KEYS[3], '*', 'e', record .. owner)
+      local context = ARGV[4 + (from - 1) / width] or ''
+      if context == '' then
+        redis.call('XADD', KEYS[3], '*', 'e', record .. owner)
+      else
+        redis.call('XADD', KEYS[3], '*', 'e', record .. owner, 'c', context)
+      end
     end
   end
 end
@@ -96,34 +101,39 @@ class RedisHistory:
             for blob, instant in zip(blobs, instants, strict=True)
         ]
 
-    def append(self, users: Sequence[str], events: Events) -> int:
+    def append(self, users: Sequence[str], events: Events, contexts: Sequence[str] = ()) -> int:
         """Add events, all or none of them; see the contract."""
-        return self._send(by_user(users, events).items(), remember=True)
+        return self._send(by_user(users, events).items(), Told(users, events, contexts))
 
-    def note(self, users: Sequence[str], events: Events) -> None:
+    def note(self, users: Sequence[str], events: Events, contexts: Sequence[str] = ()) -> None:
         """Remember events for `noted` in one round trip; see the contract."""
         told = owned(events, item_keys(users))
         with self._server.errors():
             pipeline = self._redis.pipeline(transaction=True)
-            for event in told:
-                pipeline.xadd(NOTED_KEY, {b"e": event.tobytes()})
+            texts = contexts or [""] * len(told)
+            for event, context in zip(told, texts, strict=True):
+                fields = {b"e": event.tobytes()}
+                pipeline.xadd(NOTED_KEY, fields | ({b"c": context} if context else {}))
             pipeline.execute()
 
     def load(self, histories: Iterable[tuple[Sequence[str], NDArray[np.int64], Events]]) -> None:
         """Merge whole histories, some thousands in a round trip; see the contract."""
         rows = _rows(histories)
         while chunk := list(islice(rows, LOAD_ROWS)):
-            self._send(chunk, remember=False)
+            self._send(chunk)
 
-    def _send(self, rows: Iterable[tuple[str, Events]], *, remember: bool) -> int:
-        """Merge histories in one transaction; how many events were added."""
+    def _send(self, rows: Iterable[tuple[str, Events]], told: Told | None = None) -> int:
+        """Merge histories in one transaction; how many events were added. They are remembered for
+        `since` and `posted` where their contexts are told."""
         with self._server.errors():
             pipeline = self._redis.pipeline(transaction=True)
             for user, fresh in rows:
                 ordered, _ = merge(NO_EVENTS, fresh, self.capacity)
-                owner = item_key(user).to_bytes(8, "little") if remember else b""
+                owner = b"" if told is None else item_key(user).to_bytes(8, "little")
+                own = {} if told is None else told.of(user, ordered)
+                texts = [own.get(n, "") for n in range(len(ordered))] if own else []
                 keys = [_key(user), RECENT, POSTED_KEY]
-                self._merge(keys, [self.capacity, ordered.tobytes(), owner], pipeline)
+                self._merge(keys, [self.capacity, ordered.tobytes(), owner, *texts], pipeline)
             return sum(pipeline.execute())
 
     def since(self, time: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
@@ -133,19 +143,20 @@ class RedisHistory:
         events = np.frombuffer(b"".join(members), POSTED)
         return events["item"].copy(), events["time"].copy()
 
-    def posted(self, after: str = "") -> tuple[Events, str]:
+    def posted(self, after: str = "") -> Posted:
         """What was appended since an earlier call; see the contract."""
         return self._told(POSTED_KEY, after)
 
-    def noted(self, after: str = "") -> tuple[Events, str]:
+    def noted(self, after: str = "") -> Posted:
         """What was noted since an earlier call; see the contract."""
         return self._told(NOTED_KEY, after)
 
-    def _told(self, stream: bytes, after: str) -> tuple[Events, str]:
+    def _told(self, stream: bytes, after: str) -> Posted:
         with self._server.errors():
             found = self._redis.xrange(stream, f"({after}" if after else "-", "+")
         events = np.frombuffer(b"".join(entry[b"e"] for _, entry in found), POSTED)
-        return events, found[-1][0].decode() if found else after
+        told = {n: entry[b"c"].decode() for n, (_, entry) in enumerate(found) if b"c" in entry}
+        return Posted.of(events, found[-1][0].decode() if found else after, told)
 
     def forget_recent(self, before: int) -> None:
         """Drop what `since` remembers from before a time."""

@@ -7,8 +7,8 @@ one lookup and a `frombuffer`.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice, repeat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from shortlist.core.errors import StoreError
 from shortlist.core.keys import encode, item_key, item_keys
-from shortlist.stores.contract import EVENT, POSTED, Events
+from shortlist.stores.contract import EVENT, POSTED, Events, Posted
 from shortlist.stores.database import Database
-from shortlist.stores.merge import NO_EVENTS, by_user, merge, out_of_order, until
+from shortlist.stores.merge import NO_EVENTS, Told, by_user, merge, out_of_order, until
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS history (user BLOB PRIMARY KEY, events BLOB NOT NULL);
@@ -30,15 +30,22 @@ CREATE INDEX IF NOT EXISTS posted_time ON posted (time);
 CREATE TABLE IF NOT EXISTS noted (
     number INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL, item INTEGER NOT NULL,
     kind INTEGER NOT NULL, user INTEGER NOT NULL
-)
+);
+CREATE TABLE IF NOT EXISTS posted_context (number INTEGER PRIMARY KEY, context TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS noted_context (number INTEGER PRIMARY KEY, context TEXT NOT NULL)
 """
 READ = "SELECT events FROM history WHERE user = ?"
 WRITE = (
     "INSERT INTO history (user, events) VALUES (?, ?) "
     "ON CONFLICT (user) DO UPDATE SET events = excluded.events"
 )
-POSTED_SINCE = "SELECT item, time, kind, user, number FROM posted WHERE number > ?"
-NOTED_SINCE = "SELECT item, time, kind, user, number FROM noted WHERE number > ?"
+PUT = "INSERT INTO {} (time, item, kind, user) VALUES (?, ?, ?, ?)"
+SINCE = "SELECT item, time, kind, user, number FROM {} WHERE number > ?"
+CONTEXTS = "SELECT number, context FROM {}_context WHERE number > ?"
+FORGET = (
+    "DELETE FROM {0}_context WHERE number IN (SELECT number FROM {0} WHERE time < ?)",
+    "DELETE FROM {0} WHERE time < ?",
+)
 LOAD_ROWS = 20_000
 """Histories written in one transaction of `load`; other writers get their turn in between."""
 
@@ -87,9 +94,10 @@ class SqliteHistory:
             events = [until(of, instant) for of, instant in zip(events, instants, strict=True)]
         return [of[-self.capacity :] for of in events]
 
-    def append(self, users: Sequence[str], events: Events) -> int:
+    def append(self, users: Sequence[str], events: Events, contexts: Sequence[str] = ()) -> int:
         """Add events in one transaction; see the contract."""
         count = 0
+        told = Told(users, events, contexts)
         with self._database.write() as connection:
             for user, fresh in by_user(users, events).items():
                 key = encode(user)
@@ -99,33 +107,16 @@ class SqliteHistory:
                 if not len(added):
                     continue
                 connection.execute(WRITE, (key, history.tobytes()))
-                items = added["item"].astype(np.int64)  # SQLite's integers are signed
-                owner = int(np.array(item_key(user), np.uint64).astype(np.int64))
-                connection.executemany(
-                    "INSERT INTO posted (time, item, kind, user) VALUES (?, ?, ?, ?)",
-                    zip(
-                        added["time"].tolist(),
-                        items.tolist(),
-                        added["kind"].tolist(),
-                        repeat(owner),
-                    ),
-                )
+                owner = np.full(len(added), item_key(user), np.uint64)
+                _put(connection, "posted", added, owner, told.of(user, added))
                 count += len(added)
         return count
 
-    def note(self, users: Sequence[str], events: Events) -> None:
+    def note(self, users: Sequence[str], events: Events, contexts: Sequence[str] = ()) -> None:
         """Remember events for `noted`; see the contract."""
+        told = {n: text for n, text in enumerate(contexts) if text}
         with self._database.write() as connection:
-            connection.executemany(
-                "INSERT INTO noted (time, item, kind, user) VALUES (?, ?, ?, ?)",
-                zip(
-                    events["time"].tolist(),
-                    events["item"].astype(np.int64).tolist(),
-                    events["kind"].tolist(),
-                    item_keys(users).astype(np.int64).tolist(),
-                    strict=True,
-                ),
-            )
+            _put(connection, "noted", events, item_keys(users), told)
 
     def load(self, histories: Iterable[tuple[Sequence[str], NDArray[np.int64], Events]]) -> None:
         """Merge whole histories, some tens of thousands in a transaction; see the contract."""
@@ -163,34 +154,68 @@ class SqliteHistory:
         pairs = np.array(found, np.int64).reshape(-1, 2)
         return pairs[:, 0].astype(np.uint64), pairs[:, 1].copy()
 
-    def posted(self, after: str = "") -> tuple[Events, str]:
+    def posted(self, after: str = "") -> Posted:
         """What was appended since an earlier call; see the contract."""
-        return self._told(POSTED_SINCE, after)
+        return self._told("posted", after)
 
-    def noted(self, after: str = "") -> tuple[Events, str]:
+    def noted(self, after: str = "") -> Posted:
         """What was noted since an earlier call; see the contract."""
-        return self._told(NOTED_SINCE, after)
+        return self._told("noted", after)
 
-    def _told(self, statement: str, after: str) -> tuple[Events, str]:
+    def _told(self, table: str, after: str) -> Posted:
+        execute, since = self._database.connection().execute, (int(after or 0),)
         try:
-            cursor = self._database.connection().execute(statement, (int(after or 0),))
-            found = np.array(cursor.fetchall(), np.int64).reshape(-1, 5)
+            found = np.array(execute(SINCE.format(table), since).fetchall(), np.int64)
+            texts = execute(CONTEXTS.format(table), since).fetchall() if len(found) else []
         except sqlite3.Error as error:
             raise self._database.failed(error) from error
+        found = found.reshape(-1, 5)
         events = np.empty(len(found), POSTED)
-        for place, name in enumerate(("item", "time", "kind", "user")):
-            events[name] = found[:, place].astype(POSTED[name])
-        return events, str(found[-1, 4]) if len(found) else after
+        for column, name in enumerate(("item", "time", "kind", "user")):
+            events[name] = found[:, column].astype(POSTED[name])
+        place = {number: n for n, number in enumerate(found[:, 4].tolist())} if texts else {}
+        # some may have been posted since the first of the two was asked
+        told = {place[number]: text for number, text in texts if number in place}
+        return Posted.of(events, str(found[-1, 4]) if len(found) else after, told)
 
     def forget_recent(self, before: int) -> None:
         """Drop what `since` remembers from before a time."""
         with self._database.write() as connection:
-            connection.execute("DELETE FROM posted WHERE time < ?", (before,))
-            connection.execute("DELETE FROM noted WHERE time < ?", (before,))
+            for table in ("posted", "noted"):
+                for statement in FORGET:
+                    connection.execute(statement.format(table), (before,))
 
     def close(self) -> None:
         """Close the file."""
         self._database.close()
+
+
+def _put(
+    connection: sqlite3.Connection,
+    table: str,
+    events: Events,
+    owners: NDArray[np.uint64],
+    told: Mapping[int, str],
+) -> None:
+    """Put events into a stream, with the contexts of those that have one, by place."""
+    rows = list(
+        zip(
+            events["time"].tolist(),
+            events["item"].astype(np.int64).tolist(),  # SQLite's integers are signed
+            events["kind"].tolist(),
+            owners.astype(np.int64).tolist(),
+            strict=True,
+        )
+    )
+    connection.executemany(PUT.format(table), rows)
+    if told:
+        # numbers ascend without gaps while the write lock is held
+        (last,) = connection.execute("SELECT last_insert_rowid()").fetchone()
+        first = last - len(rows) + 1
+        connection.executemany(
+            f"INSERT INTO {table}_context (number, context) VALUES (?, ?)",
+            [(first + place, text) for place, text in told.items()],
+        )
 
 
 def _rows(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from shortlist.config.features import FeatureSection
 from shortlist.core.catalogue import Catalogue, Column
+from shortlist.core.context import Context, Contexts
 from shortlist.core.keys import item_key, item_keys, kind_code
 from shortlist.core.users import UserTable
 from shortlist.core.vocabulary import Vocabulary
@@ -20,6 +21,7 @@ from shortlist.features.counters import Counter, Log, Series
 from shortlist.features.declared import declare
 from shortlist.features.sets import FeatureSet
 from shortlist.testing.declared_sections import (
+    CONTEXTS,
     KINDS,
     PEOPLE,
     SHOWN,
@@ -40,6 +42,7 @@ class Happening:
     item: int
     time: int
     kind: str
+    context: Context = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class DeclaredWorld:
         declared: the features.
         others: events that are no interactions, in any order.
         people: the first users; nothing is known of others.
+        contexts: those of the first requests; of others nothing is known.
     """
 
     events: Sequence[Happening]
@@ -64,6 +68,11 @@ class DeclaredWorld:
     declared: dict[str, FeatureSection] = field(default_factory=sections)
     others: Sequence[Happening] = ()
     people: Sequence[Person] = PEOPLE
+    contexts: Sequence[Context] = ()
+
+    def context(self, number: int) -> Context:
+        """That of a request."""
+        return self.contexts[number] if number < len(self.contexts) else {}
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -115,7 +124,16 @@ class DeclaredWorld:
             np.array([item_key(f"user {e.user}") for e in events], np.uint64),
             np.array([e.time for e in events], np.int64),
             np.array([kind_code(e.kind) for e in events], np.uint32),
+            {name: self.columns(events).codes(name) for name in CONTEXTS},
         )
+
+    def columns(self, events: Sequence[Happening]) -> Contexts:
+        """The contexts of events as columns."""
+        places = {
+            name: [values.index(e.context[name]) if name in e.context else -1 for e in events]
+            for name, values in CONTEXTS.items()
+        }
+        return Contexts(CONTEXTS, {name: np.array(of, np.int32) for name, of in places.items()})
 
     def counters(self, until: int) -> dict[str, Counter]:
         """Those of a release whose watermark is `until`."""
@@ -143,7 +161,14 @@ class DeclaredWorld:
         found = [e for e in self.events if e.user == user and e.time < now]
         return sorted(found, key=lambda e: (e.time, e.item))[-HISTORY:]
 
-    def view(self, user: int, now: int, rows: Sequence[int], counters: dict[str, Counter]) -> View:
+    def view(
+        self,
+        user: int,
+        now: int,
+        rows: Sequence[int],
+        counters: dict[str, Counter],
+        context: Context | None = None,
+    ) -> View:
         """What the online side sees of one request."""
         past = self.history(user, now)
         return View(
@@ -161,6 +186,8 @@ class DeclaredWorld:
             users=self.users,
             user_row=user if user < len(self.people) else -1,
             vectors={"near": self.vectors_of},
+            context=context or {},
+            terms=CONTEXTS,
         )
 
     def as_of(self) -> AsOf:
@@ -168,6 +195,7 @@ class DeclaredWorld:
         import ibis
         import pyarrow as pa
 
+        from shortlist.features.contexts import columns_of_events, columns_of_requests
         from shortlist.features.contract import AsOf, Others
         from shortlist.features.offline import catalogue_table, others_of, users_of
 
@@ -180,6 +208,7 @@ class DeclaredWorld:
                     "time": pa.array([e.time for e in self.events], pa.int64()),
                     "kind": pa.array([kind_code(e.kind) for e in self.events], pa.int64()),
                     "weight": pa.array([WEIGHTS[e.kind] for e in self.events], pa.float64()),
+                    **columns_of_events(tuple(CONTEXTS), self.columns(self.events)),
                 }
             ),
             pa.table(
@@ -187,6 +216,11 @@ class DeclaredWorld:
                     "request": pa.array(range(len(self.asks)), pa.int64()),
                     "user": pa.array([user for user, _, _ in self.asks], pa.int32()),
                     "time": pa.array([time for _, time, _ in self.asks], pa.int64()),
+                    **columns_of_requests(
+                        tuple(CONTEXTS),
+                        [self.context(n) for n in range(len(self.asks))],
+                        CONTEXTS,
+                    ),
                 }
             ),
             pa.table(
@@ -210,6 +244,9 @@ class DeclaredWorld:
             candidates,
             items,
             users=users_of(self.features, self.users, np.array(asking, np.int32), keys),
-            others=others_of(self.features, Others(who, others.item, others.time, others.kind)),
+            others=others_of(
+                self.features,
+                Others(who, others.item, others.time, others.kind, self.columns(self.others)),
+            ),
             vectors={"near": self.vectors_of},
         )

@@ -8,10 +8,17 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from shortlist.config.features import OF_TIME, OF_USERS, FeatureSection
+from shortlist.config.features import (
+    CONTEXT,
+    OF_CONTEXT,
+    OF_TIME,
+    OF_USERS,
+    FeatureSection,
+)
+from shortlist.core.context import Context
 from shortlist.core.times import DAY, SECOND, parse_span
 from shortlist.testing.declared import DeclaredWorld, Happening
-from shortlist.testing.declared_sections import KINDS, WEIGHTS, Person
+from shortlist.testing.declared_sections import CONTEXTS, KINDS, WEIGHTS, Person
 
 
 @dataclass(frozen=True)
@@ -20,11 +27,16 @@ class DeclaredOracle:
 
     world: DeclaredWorld
 
-    def __call__(self, name: str, user: int, now: int, item: int) -> float:
-        """The value of a feature for a user, an instant and an item."""
+    def __call__(
+        self, name: str, user: int, now: int, item: int, context: Context | None = None
+    ) -> float:
+        """The value of a feature for a user, an instant, an item and a request's context."""
+        context = context or {}
         section = self.world.declared[name]
         match section.value:
             case "column":
+                if section.by == [CONTEXT]:
+                    return self._told(section, context.get(section.of))
                 return self._column(section, user, now, item)
             case "match":
                 own, theirs = self._own(section.of, user), self._of(section.by[0], item)
@@ -32,27 +44,45 @@ class DeclaredOracle:
             case "similarity":
                 return self._similarity(section, user, now, item)
             case "cross":
-                a, b = (float(np.float32(self(n, user, now, item))) for n in section.cross)
+                told = (self(n, user, now, item, context) for n in section.cross)
+                a, b = (float(np.float32(value)) for value in told)
                 return _crossed(section, a, b)
-        return self._aggregate(section, user, now, item)
+        return self._aggregate(section, user, now, item, context)
 
-    def _aggregate(self, section: FeatureSection, user: int, now: int, item: int) -> float:
+    def _told(self, section: FeatureSection, value: str | None) -> float:
+        if value is None:
+            return section.default
+        if section.equals:
+            return float(section.equals == value)
+        terms = CONTEXTS[section.of]
+        return terms.index(value) if value in terms else section.default
+
+    def _aggregate(
+        self, section: FeatureSection, user: int, now: int, item: int, context: Context
+    ) -> float:
         events = [e for e in [*self.world.events, *self.world.others] if e.time < now]
         if section.by[0] == "user":
             events = self.world.history(user, now)
         if section.window:
             events = [e for e in events if now - e.time <= parse_span(section.window)]
-        key = section.by[-1]
-        if key.startswith(OF_TIME):
-            events = [e for e in events if _part(key, e.time) == _part(key, now)]
-            key = section.by[0]
+        key = next((k for k in section.by[::-1] if not k.startswith((OF_TIME, OF_CONTEXT))), "")
+        for one in section.by:
+            if one.startswith(OF_TIME):
+                events = [e for e in events if _part(one, e.time) == _part(one, now)]
         groups = [events]
-        if section.by[0].startswith(OF_USERS):
-            group = section.by[0].removeprefix(OF_USERS)
-            groups = [
-                [e for e in events if value in self._own(group, e.user)]
-                for value in self._own(group, user)
-            ]
+        for one in section.by:
+            if one.startswith(OF_CONTEXT):
+                name = one.removeprefix(OF_CONTEXT)
+                alike = [e for e in events if e.context.get(name) == context.get(name)]
+                groups = [alike] if name in context else []
+        for one in section.by:
+            if one.startswith(OF_USERS):
+                name = one.removeprefix(OF_USERS)
+                groups = [
+                    [e for e in group if value in self._own(name, e.user)]
+                    for group in groups
+                    for value in self._own(name, user)
+                ]
         if key == "item":
             groups = [[e for e in group if e.item == item] for group in groups]
         elif key in ("kind", "tags"):

@@ -27,6 +27,12 @@ def declared_world(
         picked = rng.choice(items, size=min(items, 6), replace=False)
         return int(rng.choice([who[n], users - 1])), time, [int(item) for item in picked]
 
+    own = np.random.default_rng([seed, 1])
+
+    def context() -> dict[str, str]:
+        told = {"device": str(own.choice(["ios", "web", "tv"])), "page": str(own.choice(names))}
+        return {name: value for name, value in told.items() if own.random() < 0.7}
+
     def person() -> Person:
         return Person(
             float(rng.integers(10, 90)) if rng.random() < 0.7 else None,
@@ -42,12 +48,13 @@ def declared_world(
                 int(rng.integers(items)),
                 int(t),
                 str(rng.choice(UNCOUNTED)),
+                context(),
             )
             for t in START + rng.integers(0, days * 24 * 4, events) * (HOUR // 4)
         ],
         people=[person() for _ in range(users - 2)],
         events=[
-            Happening(int(u), int(i), int(t), str(k))
+            Happening(int(u), int(i), int(t), str(k), context())
             for u, i, t, k in zip(who, what, when, rng.choice(KINDS, events), strict=True)
         ],
         kinds=[None if rng.random() < 0.2 else str(rng.choice(names)) for _ in range(items)],
@@ -58,4 +65,5 @@ def declared_world(
         ],
         made=[None if rng.random() < 0.3 else START - int(rng.integers(DAY)) for _ in range(items)],
         asks=[ask() for _ in range(asks)],
+        contexts=[context() | ({"device": "new"} if n % 7 == 6 else {}) for n in range(asks)],
     )

@@ -6,11 +6,22 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shortlist.config.features import OF_TIME, OF_USERS, FeatureSection
+from shortlist.config.features import (
+    CONTEXT,
+    OF_CONTEXT,
+    OF_TIME,
+    OF_USERS,
+    FeatureSection,
+)
 from shortlist.core.times import DAY, HOUR
 
 KINDS = ("view", "like", "buy")
 SHOWN, SCROLL = "impression", "scroll"
+CONTEXTS = {
+    "device": ("ios", "tv", "web"),
+    "page": ("a", "b", "book", "café", "car", "책"),
+}
+"""Contexts, and the values that a release knows of each."""
 UNCOUNTED = (SHOWN, SCROLL)
 """Kinds of events that are no interactions."""
 WEIGHTS = {"view": 1.0, "like": 3.0, "buy": 5.0, SCROLL: 0.0}
@@ -73,7 +84,7 @@ def sections() -> dict[str, FeatureSection]:
                 )
     made["distinct_kind_items"] = FeatureSection(value="distinct", of="item", by=["kind"])
     made["distinct_user_kinds"] = FeatureSection(value="distinct", of="kind", by=["user"])
-    made |= _of_attributes() | _of_impressions() | _of_groups() | _of_moments()
+    made |= _of_attributes() | _of_impressions() | _of_groups() | _of_moments() | _of_contexts()
     made["price_to_mean"] = FeatureSection(
         value="cross", cross=["price", "mean_user"], how="ratio", default=1.0
     )
@@ -143,6 +154,10 @@ def _of_groups() -> dict[str, FeatureSection]:
         "group_tags_buys": FeatureSection(
             value="rate", by=[likes, "tags"], kinds=["buy"], half_life="12h", default=-1.0
         ),
+        "groups_item": FeatureSection(by=[likes, favourite, "item"], half_life="12h"),
+        "groups_tags_people": FeatureSection(
+            value="distinct", of="user", by=[favourite, likes, "tags"], window="1d"
+        ),
         "group_tags_last_1d": FeatureSection(
             value="last", by=[favourite, "tags"], window="1d", default=999.0
         ),
@@ -168,6 +183,45 @@ def _of_moments() -> dict[str, FeatureSection]:
             value="mean", of="price", by=["kind", weekday], default=-2.0
         ),
         "hour_tags_last": FeatureSection(value="last", by=["tags", hour], default=999.0),
+    }
+
+
+def _of_contexts() -> dict[str, FeatureSection]:
+    """What a request's context is, and what is counted by it: alone, with the item, and with its
+    attributes."""
+    device, page = (OF_CONTEXT + name for name in CONTEXTS)
+    own = [CONTEXT]
+    return {
+        "device_place": FeatureSection(value="column", of="device", by=own, default=-1.0),
+        "on_ios": FeatureSection(value="column", of="device", by=own, equals="ios", default=-1.0),
+        "on_nothing": FeatureSection(value="column", of="page", by=own, equals="no", default=-2.0),
+        "device_half": FeatureSection(by=[device], half_life="12h"),
+        "page_people_1d": FeatureSection(value="distinct", of="user", by=[page], window="1d"),
+        "device_buys": FeatureSection(
+            value="rate", by=[device], kinds=["buy"], among=["view"], default=-1.0, window="1d"
+        ),
+        "device_item": FeatureSection(by=["item", device]),
+        "device_item_1d": FeatureSection(by=[device, "item"], kinds=["like", "buy"], window="1d"),
+        "page_item_people": FeatureSection(value="distinct", of="user", by=["item", page]),
+        "device_item_weight": FeatureSection(
+            value="sum", of="weight", by=[device, "item"], half_life="12h"
+        ),
+        "device_item_through": FeatureSection(
+            value="rate",
+            by=["item", device],
+            kinds=["view", "buy"],
+            among=[SHOWN],
+            prior=[1.0, 5.0],
+            window="2d",
+            default=-1.0,
+        ),
+        "device_kind_price": FeatureSection(
+            value="mean", of="price", by=[device, "kind"], default=-2.0
+        ),
+        "page_tags_last": FeatureSection(value="last", by=["tags", page], default=999.0),
+        "page_tags_half": FeatureSection(
+            value="rate", by=[page, "tags"], kinds=["buy"], half_life="12h", default=-1.0
+        ),
     }
 
 

@@ -110,6 +110,7 @@ BAD_RECORDS: list[tuple[Any, Any, Any, str]] = [
     (["x"], vectors(1), {"year": [True]}, "kind integer"),
     (["x"], vectors(1), {"lang": [7]}, "kind keyword"),
     (["x"], vectors(1), {"price": [np.inf]}, "not infinite"),
+    (["x"], vectors(1), {"price": [10**400]}, "not infinite"),
     (["x"], vectors(1), {"seen": [1]}, "true or false"),
     (["x"], vectors(1), {"added": ["soon"]}, "ISO 8601"),
     (["x"], vectors(1), {"genres": ["war"]}, "a list of"),

@@ -148,6 +148,12 @@ class LexicalSuite:
         assert self.keys(index, Wanted(prefix="nowhere")) == []
         assert self.keys(index, Wanted(prefix="마우")) == [BIG]
 
+    def test_stems_of_words_that_begin_so_will_do(self, index: LexicalIndex) -> None:
+        assert self.keys(index, Wanted(prefix="nowhere", begun=("cheese", "none"))) == [4]
+        assert set(self.keys(index, Wanted(prefix="mou", begun=("cheese",)))) == {1, 2, 3, 4}
+        both = self.keys(index, Wanted({"mouse": 1.0}, prefix="pa", begun=("small",)))
+        assert set(both) == {1, 3}
+
     def test_words_that_are_no_words_elsewhere_are_terms_like_others(
         self, index: LexicalIndex
     ) -> None:

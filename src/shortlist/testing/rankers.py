@@ -68,6 +68,7 @@ def rows_of(requests: int, seed: int = 0) -> Rows:
         key=(user + 1).astype(np.uint64),
         item=item.astype(np.int32),
         stands=np.where(label > 0, 1, 4).astype(np.float32),
+        fused=x[3],
         log=log,
         history=np.stack([3 * user, 3 * user + 3], axis=1).astype(np.int64),
         kinds=(),

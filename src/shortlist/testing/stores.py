@@ -10,7 +10,14 @@ import pytest
 from numpy.typing import NDArray
 
 from shortlist.core.keys import item_key
-from shortlist.stores.contract import EVENT, AvailabilityStore, Events, HistoryStore, kind_code
+from shortlist.stores.contract import (
+    EVENT,
+    AvailabilityStore,
+    Events,
+    HistoryStore,
+    Posted,
+    kind_code,
+)
 
 STRANGE = ["🛒 가격", 'it\'s "quoted"', "line\nbreak", "nul\0inside", "lone\ud800surrogate", ""]
 """Ids that are text like any other."""
@@ -36,6 +43,14 @@ def times(history: Events) -> list[int]:
     """The times of a history, in order."""
     found: list[int] = history["time"].tolist()
     return found
+
+
+def contexts(posted: Posted) -> dict[tuple[str, int], str]:
+    """The context of each event, by user (ann or bob) and time."""
+    users = {item_key(name): name for name in ("ann", "bob")}
+    texts = [posted.contexts[place] if place >= 0 else "" for place in posted.place.tolist()]
+    keys = zip(posted.events["user"].tolist(), posted.events["time"].tolist(), strict=True)
+    return {(users[user], time): text for (user, time), text in zip(keys, texts, strict=True)}
 
 
 class HistorySuite:
@@ -163,43 +178,68 @@ class HistorySuite:
 
     def test_each_posted_event_is_told_once(self, store: HistoryStore) -> None:
         store.load([batch({"ann": events(("loaded", 15))})])
-        assert len(store.posted()[0]) == 0
+        assert len(store.posted().events) == 0
         store.append(["ann", "bob"], events(("late", 30), ("a", 20, "like")))
-        first, cursor = store.posted()
+        posted = store.posted()
+        first, cursor = posted.events, posted.after
         assert sorted(zip(first["item"], first["user"], first["kind"], strict=True)) == sorted(
             [
                 (item_key("late"), item_key("ann"), kind_code("view")),
                 (item_key("a"), item_key("bob"), kind_code("like")),
             ]
         )
-        assert len(store.posted(cursor)[0]) == 0
+        assert len(store.posted(cursor).events) == 0
         store.append(["ann"], events(("late", 30)))
         store.append(["ann"], events(("early", 10)))
         store.forget_recent(9)
-        fresh, later = store.posted(cursor)
+        posted = store.posted(cursor)
+        fresh, later = posted.events, posted.after
         assert fresh["item"].tolist() == [item_key("early")]
         store.forget_recent(40)
-        assert len(store.posted()[0]) == len(store.posted(later)[0]) == 0
+        assert len(store.posted().events) == len(store.posted(later).events) == 0
         store.append(["cid"], events(("b", 50)))
-        assert store.posted(later)[0]["time"].tolist() == [50]
+        assert store.posted(later).events["time"].tolist() == [50]
 
     def test_what_is_noted_is_told_to_those_who_ask_and_is_in_no_history(
         self, store: HistoryStore
     ) -> None:
-        assert len(store.noted()[0]) == 0
+        assert len(store.noted().events) == 0
         store.note(["ann", "bob"], events(("a", 20, "impression"), ("b", 30, "impression")))
-        told, cursor = store.noted()
+        noted = store.noted()
+        told, cursor = noted.events, noted.after
         assert told["item"].tolist() == [item_key("a"), item_key("b")]
         assert told["user"].tolist() == [item_key("ann"), item_key("bob")]
         assert told["kind"].tolist() == [kind_code("impression")] * 2
-        assert len(store.read(["ann"])[0]) == len(store.posted()[0]) == len(store.since(0)[0]) == 0
-        assert len(store.noted(cursor)[0]) == 0
+        assert len(store.read(["ann"])[0]) == len(store.since(0)[0]) == 0
+        assert len(store.posted().events) == 0
+        assert len(store.noted(cursor).events) == 0
         store.note(["ann"], events(("a", 20, "impression")))
-        again, later = store.noted(cursor)
+        noted = store.noted(cursor)
+        again, later = noted.events, noted.after
         assert again["time"].tolist() == [20]
         store.forget_recent(25)
-        assert store.noted()[0]["time"].tolist() == [30]
-        assert len(store.noted(later)[0]) == 0
+        assert store.noted().events["time"].tolist() == [30]
+        assert len(store.noted(later).events) == 0
+
+    def test_contexts_are_told_with_the_events_that_have_one(self, store: HistoryStore) -> None:
+        first, second = '{"device":"ios","surface":"café 🛒"}', '{"device":"web"}'
+        posted = events(("b", 20), ("a", 10), ("c", 5), ("a", 10))
+        owners = ["ann", "ann", "bob", "ann"]
+        assert store.append(owners, posted, [first, second, "", first]) == 3
+        told = store.posted()
+        assert contexts(told) == {("ann", 10): second, ("ann", 20): first, ("bob", 5): ""}
+        assert store.append(["ann"], events(("a", 10)), [first]) == 0
+        store.append(["ann"], events(("d", 30)))
+        later = store.posted(told.after)
+        assert contexts(later) == {("ann", 30): ""}
+        store.append(["bob"], events(("e", 40)), [first])
+        assert contexts(store.posted(later.after)) == {("bob", 40): first}
+        store.forget_recent(20)
+        assert contexts(store.posted()) == {("ann", 20): first, ("ann", 30): "", ("bob", 40): first}
+        store.note(["ann", "bob"], events(("a", 21), ("b", 22)), ["", second])
+        assert contexts(store.noted()) == {("ann", 21): "", ("bob", 22): second}
+        store.forget_recent(22)
+        assert contexts(store.noted()) == {("bob", 22): second}
 
     def test_forgetting_recent_events_leaves_histories(self, store: HistoryStore) -> None:
         store.append(["ann"] * 3, events(("a", 10), ("b", 20), ("c", 30)))

@@ -178,6 +178,7 @@ def test_times_of_any_type_are_microseconds(world: Any) -> None:
         "digits": pa.array([str(stamp)]),
         "timestamp": pa.array([instant.replace(tzinfo=None)], pa.timestamp("ns")),
         "zoned": pa.array([instant], pa.timestamp("ms", "Asia/Seoul")),
+        "zoned nanoseconds": pa.array([instant], pa.timestamp("ns", "UTC")),  # pandas writes these
     }
     for name, time in spellings.items():
         world.parquet(f"log/{name}.parquet", user=[name], item=["a"], time=time)

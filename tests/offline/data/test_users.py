@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from shortlist.config.features import FeatureSection
@@ -37,6 +38,20 @@ def test_users_are_columns_of_the_kinds_they_have_in_the_file(people: Any, tmp_p
     again = UserTable.load(tmp_path / "users")
     assert again.kinds == table.kinds
     assert isinstance(again.columns["age"].arrays["values"].base, np.memmap)
+
+
+def test_nanoseconds_with_a_time_zone_are_times_of_users_and_items(world: Any) -> None:
+    times = pa.array([SECOND * 1000, None], pa.timestamp("ns", "UTC"))
+    world.csv("events.csv", [("u", "a", 1), ("v", "b", 2)])
+    world.parquet("items.parquet", item=["a", "b"], born=times)
+    world.set_items(path="items.parquet", attributes=["born"])
+    world.parquet("users.parquet", user=["u", "v"], joined=times)
+    world.set_users(path="users.parquet", attributes=["joined"])
+    assert world.check().ok
+    world.collect()
+    data = world.prepare().training()
+    for column in (data.catalogue.columns["born"], data.user_table.columns["joined"]):
+        assert column.arrays["values"].tolist() == [SECOND, NO_TIME]
 
 
 def test_without_the_table_nothing_is_known_of_users(world: Any) -> None:

@@ -41,19 +41,24 @@ WHICH = FeatureSet([one for one in EVERY.features if one.name == "score:row"])
 """A ranker that knows nothing but which item it is."""
 
 
-def planted() -> tuple[TrainingData, list[Line], NDArray[np.float64]]:
+def planted(
+    favoured: float = 1.0,
+) -> tuple[TrainingData, list[Line], NDArray[np.float64]]:
     """A log of clicks, the pages that they were made on, and how attractive items truly are.
 
-    The old ranker has the order wrong: it puts unattractive items on top, though not always.
+    The old ranker has the order wrong: it puts unattractive items on top, though not always. It
+    shows every other item `favoured` times as often as the rest, whatever it is.
     """
     rng = np.random.default_rng(3)
     attractive = rng.permutation(np.linspace(0.05, 0.6, ITEMS))
+    often = np.where(np.arange(ITEMS) % 2, favoured, 1.0)
+    chance = None if favoured == 1 else often / often.sum()
     lines: list[Line] = []
     clicks: list[tuple[int, int, int]] = []
     step = (END - WINDOW) // (2 * PAGES)
     for page in range(PAGES):
         user, time = int(rng.integers(0, USERS)), WINDOW + page * step
-        items = rng.choice(ITEMS, SHOWN, replace=False)
+        items = rng.choice(ITEMS, SHOWN, replace=False, p=chance)
         items = items[np.argsort(attractive[items] + rng.normal(0, 0.25, SHOWN))]
         clicked = rng.random(SHOWN) < EXAMINED * attractive[items]
         lines += [(user, int(item), time, k, f"page {page}") for k, item in enumerate(items)]
@@ -76,11 +81,15 @@ def world() -> tuple[TrainingData, list[Line], NDArray[np.float64]]:
 
 
 def agreement(
-    data: TrainingData, lines: list[Line], attractive: NDArray[np.float64], folder: Path
+    data: TrainingData,
+    lines: list[Line],
+    attractive: NDArray[np.float64],
+    folder: Path,
+    unshown: int = 30,
 ) -> float:
     """Rank correlation of what a ranker learns from pages with the truth."""
     path = write_impressions(folder / "impressions.parquet", lines)
-    config = RankerSection(trees=60, leaves=16, requests=PAGES)
+    config = RankerSection(trees=60, leaves=16, requests=PAGES, unshown=unshown)
     rows = training_rows(
         Everything(data), data, path, WINDOW, config, WHICH, user_ids(), 1, Silent()
     )
@@ -102,6 +111,16 @@ def test_a_ranker_that_knows_positions_recovers_the_true_order(
     naive = agreement(data, blind, attractive, tmp_path)
     assert knowing > 0.65
     assert knowing > naive + 0.2
+
+
+def test_with_few_unshown_rows_what_was_seldom_shown_is_not_taken_for_disliked(
+    tmp_path: Path,
+) -> None:
+    data, lines, attractive = planted(favoured=8.0)
+    few = agreement(data, lines, attractive, tmp_path, unshown=5)
+    many = agreement(data, lines, attractive, tmp_path, unshown=30)
+    assert few > 0.5
+    assert few > many + 0.1
 
 
 def test_how_likely_positions_are_looked_at_is_found(

@@ -127,7 +127,7 @@ def test_with_enough_clicked_pages_those_are_the_requests(
     for start, stop in zip(rows.offsets[:-1], rows.offsets[1:], strict=True):
         position = rows.position[start:stop]
         assert sorted(position[position >= 0]) == list(range(10))
-        assert (position == -1).sum() == logged.UNSHOWN
+        assert (position == -1).sum() == RankerSection().unshown
         assert rows.label[start:stop].sum() >= 1
         assert not rows.label[start:stop][position == -1].any()
 

@@ -1,17 +1,21 @@
 """A ranker that is worse than none: what is said, and what is published."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from shortlist.config.schema import RankerSection
+from shortlist.core.progress import Silent
 from shortlist.offline.evaluate.intervals import Estimate
 from shortlist.offline.pipeline import TrainReport
-from shortlist.offline.ranking.fit import FitReport
+from shortlist.offline.ranking.fit import FitReport, fit
 from shortlist.offline.ranking.worth import Worth
 from shortlist.project import Project
 from shortlist.release.publish import Releases
 from shortlist.testing.marketplace import World, generate
+from shortlist.testing.rankers import rows_of
 
 SETTINGS = """
 [project]
@@ -94,6 +98,13 @@ def test_without_a_holdout_the_newest_training_requests_decide() -> None:
     worth = Worth.of(report, None)
     assert worth.is_worse
     assert "the newest training requests" in str(worth)
+
+
+def test_the_fused_order_is_measured_where_no_feature_tells_it() -> None:
+    rows = rows_of(60)
+    told = fit(rows, RankerSection(trees=3), 0, Silent())[1].fused
+    blind = replace(rows, features=("a", "b", "c", "d"))
+    assert fit(blind, RankerSection(trees=3), 0, Silent())[1].fused == told > 0
 
 
 def test_a_difference_that_may_be_chance_is_told_as_such() -> None:

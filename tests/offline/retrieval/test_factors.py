@@ -89,6 +89,14 @@ def test_items_of_one_taste_are_near_each_other() -> None:
     assert (scores.argmax(axis=1) % 2 == np.arange(20) % 2).all()
 
 
+def test_the_queries_that_an_index_is_tuned_on_are_vectors_of_users() -> None:
+    _, vectors = fit(two_tastes())
+    assert vectors.queries is not None
+    best = np.argsort(-(vectors.queries @ vectors.vectors.T), axis=1)[:, :5] % 2
+    assert (best == best[:, :1]).all()
+    assert set(best[:, 0].tolist()) == {0, 1}
+
+
 def test_the_gram_matrix_is_diagonal_and_told() -> None:
     factors, vectors = fit(two_tastes())
     gram = SMALL.unseen * vectors.vectors.T @ vectors.vectors

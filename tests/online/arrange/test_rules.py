@@ -179,7 +179,7 @@ def test_a_release_without_what_a_rule_names_is_refused_by_the_rules_key():
         "[[arrange.boosts]]\nwhere = 'price == \"x\"'\nadd = 1\n": "boosts[0].where",
         '[arrange.freshness]\nattribute = "price"\n': "freshness.attribute",
         '[arrange.diversity]\nattributes = ["price"]\n': "diversity.attributes",
-        '[arrange.diversity]\nvectors = "popular"\n': "diversity.vectors",
+        '[retrievers.factors]\n[arrange.diversity]\nvectors = "factors"\n': "diversity.vectors",
         "[arrange]\nmax_per = { price = 1 }\n": "max_per",
     }
     for text, key in cases.items():

@@ -253,3 +253,12 @@ def test_completions_come_from_titles_and_queries_by_how_often(pipeline: SearchP
     assert suggest(pipeline.parts, "Bre", 5, visible) == ["bread knife"]
     assert suggest(pipeline.parts, "kn", 5, visible)[0] in ("bread knife", "Chef's knife")
     assert suggest(pipeline.parts, "wok", 5, np.zeros(1, np.uint8)) == []
+
+
+@pytest.mark.parametrize("typed", ["boi", "boils", "BOIL", "enamelle", "enamelled"])
+def test_a_word_is_found_while_it_is_typed_and_when_its_last_letter_is(
+    pipeline: SearchPipeline, typed: str
+) -> None:
+    answer = ask(pipeline, typed, unfinished=True)
+    assert answer.ids
+    assert any("<em>" in piece for shown in answer.highlights for piece in shown.values())

@@ -7,6 +7,7 @@ from shortlist.config.load import parse_config
 from shortlist.core.progress import Silent
 from shortlist.core.search import SearchRequest
 from shortlist.offline.pipeline import build
+from shortlist.online.search.fuse import weighted
 from shortlist.online.search.pipeline import SearchPipeline
 from shortlist.online.snapshot import Snapshot
 from shortlist.release.publish import Releases
@@ -71,3 +72,18 @@ def test_a_filter_holds_for_what_is_found_by_meaning(
     rows = pipeline.search([asked])[0].rows
     assert len(rows)
     assert {LANGUAGES[books.language[row]] for row in rows.tolist()} == {"de"}
+
+
+@pytest.mark.parametrize(("share", "first"), [(1.0, "words"), (0.2, "meaning"), (0.0, "meaning")])
+def test_meaning_counts_more_the_fewer_words_of_the_query_any_item_has(
+    pipeline: SearchPipeline, share: float, first: str
+) -> None:
+    names = list(pipeline.measure.names)
+    values = np.zeros((len(names), 2), np.float32)
+    values[names.index("bm25")] = [7, 0]
+    values[names.index("coverage")] = [share, 0]
+    values[names.index("similarity:text_encoder")] = [0.2, 0.3]
+    scores = weighted(pipeline.measure, values, ["text_encoder"], {})
+    assert ["words", "meaning"][int(scores.argmax())] == first
+    alone = weighted(pipeline.measure, values, ["text_encoder"], {"vector": 0.0})
+    assert alone.argmax() == 0

@@ -156,3 +156,35 @@ def test_any_text_is_understood_and_the_same_each_time(query: str) -> None:
     assert found.words == tuple(ANALYZER.words(found.text))
     for link in found.entities:
         assert 0 <= link.start < link.end <= len(found.terms)
+
+
+def written(query: str) -> set[tuple[str, ...]]:
+    return {e.terms for e in ask(query).expansions if e.why == "writing"}
+
+
+def test_names_of_models_are_looked_up_however_they_are_written() -> None:
+    assert ("xt500",) in written("XT-500")
+    assert ("xt500",) in written("xt 500 pro")
+    assert ("xt", "500") in written("XT500")
+    assert ("5", "ghz") in written("5GHz router")
+    assert ("wifi",) in written("Wi-Fi")
+    assert ("3.5", "mm") in written("3.5mm jack")
+    assert written("마우스 무선") == set()
+    assert written("one, two") == {("onetwo",)}
+    assert written("one ... two") == set()
+
+
+def test_umlauts_are_looked_up_spelled_out_and_as_letters() -> None:
+    assert {("muller",)} <= written("mueller")
+    assert {("mueller",)} <= written("Müller")
+    assert written("queue") == set()
+    english = Analyzer(AnalyzerSettings(("en",)))
+    assert not [e for e in understand("Müller", english).expansions if e.why == "writing"]
+
+
+@given(st.text(max_size=40))
+def test_other_ways_to_write_stand_beside_terms_of_the_query(query: str) -> None:
+    found = ask(query)
+    for expansion in found.expansions:
+        assert 0 <= expansion.start < expansion.end <= len(found.terms)
+        assert expansion.terms

@@ -5,12 +5,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from shortlist.core.errors import ConfigError, StoreError
+from shortlist.core.errors import ConfigError, RequestError, StoreError
 from shortlist.stores.vectors import (
     StoreSchema,
     VectorField,
@@ -19,6 +20,7 @@ from shortlist.stores.vectors import (
     gather,
     open_vectors,
 )
+from shortlist.stores.vectors.contract import Metric
 from shortlist.stores.vectors.embedded import EmbeddedStore
 from shortlist.testing.films import similarities, vectors
 from shortlist.testing.vectors import VectorStoreSuite
@@ -187,6 +189,72 @@ def test_large_segments_are_approximate_and_filters_still_fill_the_answer(
     assert sorted(map(int, hits.ids)) == sorted(
         np.argsort(-np.where(np.arange(4_050) < 25, truth[0], -np.inf))[:10]
     )
+
+
+def test_lists_are_tuned_on_queries_of_their_metric(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gather, "_LISTS_FROM", 1_000 * DIM)
+    schema = StoreSchema((VectorField("v", DIM, "l2"),))
+    store = EmbeddedStore(tmp_path / "store", schema, maintain=False, waiting=12_000)
+    rows = vectors(12_000, DIM) * np.linspace(0.5, 4, 12_000, dtype=np.float32)[:, None]
+    store.upsert([str(n) for n in range(12_000)], {"v": rows})
+    store.compact()
+    queries = rows[::240] + vectors(50, DIM, seed=5) * np.float32(0.2)
+    truth = np.argsort(-similarities(queries, rows, "l2"))[:, :100]
+    found = [{int(id) for id in hits.ids} for hits in store.search(queries, 100)]
+    assert np.mean([len(f & set(t)) for f, t in zip(found, truth.tolist(), strict=True)]) > 94
+    store.close()
+
+
+@pytest.mark.parametrize("metric", ["dot", "l2"])
+@pytest.mark.parametrize("scale", [1e-6, 1e5])
+def test_vectors_that_halves_cannot_hold_are_found_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, metric: Metric, scale: float
+) -> None:
+    monkeypatch.setattr(gather, "_LISTS_FROM", 1_000 * DIM)
+    schema = StoreSchema((VectorField("v", DIM, metric),))
+    store = EmbeddedStore(tmp_path / "store", schema, maintain=False, waiting=2_000)
+    rows = vectors(2_000, DIM) * np.float32(scale)
+    store.upsert([str(n) for n in range(2_000)], {"v": rows})
+    queries = vectors(20, DIM, seed=5) * np.float32(scale)
+    truth = np.argsort(-similarities(queries, rows, metric))[:, :10]
+    for _ in range(2):  # as they wait, and as a segment
+        for hits, best in zip(store.search(queries, 10), truth, strict=True):
+            assert len({int(id) for id in hits.ids} & set(best.tolist())) >= 9
+        store.compact()
+    store.close()
+
+
+def test_vectors_whose_squares_overflow_are_refused_unless_only_their_direction_counts(
+    tmp_path: Path,
+) -> None:
+    long = np.full((1, DIM), 1e30, np.float32)
+    metrics: tuple[Metric, ...] = ("dot", "l2")
+    for metric in metrics:
+        store = open_vectors(tmp_path / metric, StoreSchema((VectorField("v", DIM, metric),)))
+        with pytest.raises(RequestError, match=r"vectors\.v: vector 0 is so long"):
+            store.upsert(["x"], {"v": long})
+        with pytest.raises(RequestError, match="vectors: vector 0 is so long"):
+            store.search(long, 1)
+        store.close()
+    store = open_vectors(tmp_path / "cosine", StoreSchema((VectorField("v", DIM, "cosine"),)))
+    store.upsert(["x"], {"v": long})
+    assert store.search(long, 1)[0].scores[0] == pytest.approx(1)
+    store.close()
+
+
+def test_times_may_be_dates_or_arrays_of_any_unit(tmp_path: Path) -> None:
+    schema = StoreSchema((VectorField("v", DIM),), {"at": "time"})
+    store = open_vectors(tmp_path / "times", schema)
+    day = 1_780_272_000_000_000
+    for unit in ("D", "s", "ms", "us", "ns"):
+        times = np.array(["2026-06-01", "NaT"], f"datetime64[{unit}]")
+        store.upsert(["a", "b"], {"v": vectors(2, DIM)}, {"at": times})
+        assert store.get(["a", "b"]).attributes["at"] == [day, None]
+    store.upsert(["a"], {"v": vectors(1, DIM)}, {"at": [date(2026, 6, 1)]})
+    assert store.get(["a"]).attributes["at"] == [day]
+    store.close()
 
 
 def test_files_that_nothing_names_are_removed(opens: Open, tmp_path: Path) -> None:
@@ -400,6 +468,16 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "rows.sqlite").write_text("vectors\n" * 1000)
     with pytest.raises(StoreError, match=r"rows\.sqlite: .*not a database.*backup"):
         open_vectors(tmp_path, SCHEMA)
+
+
+def test_a_database_that_was_cut_short_is_named(tmp_path: Path) -> None:
+    store = open_vectors(tmp_path, SCHEMA)
+    store.upsert([str(n) for n in range(500)], {"v": vectors(500, DIM)})
+    store.close()
+    path = tmp_path / "rows.sqlite"
+    path.write_bytes(path.read_bytes()[:20_000])
+    with pytest.raises(StoreError, match=r"rows\.sqlite: .*malformed.*backup"):
+        open_vectors(tmp_path).search(vectors(1, DIM), 5)
 
 
 def test_failed_work_in_the_background_is_reported(

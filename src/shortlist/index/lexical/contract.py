@@ -48,12 +48,14 @@ class Wanted:
         terms: term → its weight, above 0. A document needs one of them (or, without terms, only
             what follows), and scores the weighted sum of their BM25.
         phrases: each must occur, its terms side by side and in order within a field.
-        prefix: a word of the document must begin with it; the last word of an unfinished query.
+        prefix: a term of the document must begin with it; the last word of an unfinished query.
+        begun: terms that will do as well: stems of words that begin with it.
     """
 
     terms: Mapping[str, float] = field(default_factory=dict)
     phrases: tuple[tuple[str, ...], ...] = ()
     prefix: str = ""
+    begun: tuple[str, ...] = ()
 
     @property
     def empty(self) -> bool:

@@ -96,7 +96,8 @@ class MilvusIndex:
             return NO_HITS
         filters = [f'words like "% {_phrase(phrase)} %"' for phrase in wanted.phrases]
         if wanted.prefix:
-            filters.append(f'words like "% {encode(wanted.prefix)}%"')
+            begun = [f'words like "% {encode(term)} %"' for term in wanted.begun]
+            filters.append(" or ".join([f'words like "% {encode(wanted.prefix)}%"', *begun]))
         if where is not None:
             filters.append(milvus_filter(where, self._attributes))
         if only is not None:

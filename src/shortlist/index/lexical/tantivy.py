@@ -253,7 +253,7 @@ class TantivyIndex:
             parts.append((Occur.Must, whole))
         if wanted.prefix:
             begun = searcher.terms_with_prefix(TERMS, _plain(wanted.prefix), limit=EXPANSIONS)
-            known = [word for word, _ in begun]
+            known = [word for word, _ in begun] + [_plain(term) for term in wanted.begun]
             parts.append((Occur.Must, Query.term_set_query(self._schema, TERMS, known)))
         return parts
 

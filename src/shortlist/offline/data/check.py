@@ -11,15 +11,17 @@ import ibis.expr.types as ir
 from ibis import _
 
 from shortlist.config.schema import Config, EventsSection, ItemsSection
+from shortlist.core.context import COLUMN
 from shortlist.core.errors import DataError, did_you_mean
 from shortlist.core.times import now
 from shortlist.core.vocabulary import Vocabulary
 from shortlist.offline.data.check_features import check_features
 from shortlist.offline.data.check_search import check_search
 from shortlist.offline.data.collect import event_columns
-from shortlist.offline.data.engine import engine, stored
+from shortlist.offline.data.engine import engine, stored, viewed
 from shortlist.offline.data.finding import Finding, Severity
 from shortlist.offline.data.items import column_kinds, item_columns
+from shortlist.offline.data.prepared import MOST_VALUES
 from shortlist.offline.data.scan import format_of, read_raw, readable, require_keys
 from shortlist.offline.data.source import locate, open_source
 from shortlist.offline.data.staging import stage_rows
@@ -170,6 +172,7 @@ class _Checks:
             shown_rows = [text for kind in kinds for text in _shown(kind, name)]
             self._add("warning", key, total, shown_rows, remedy)
         self._kinds(section, {kind["kind"]: kind["rows"] for kind in kinds})
+        self._contexts(section, rows)
         return rows
 
     def _event_rows(self, section: EventsSection) -> ir.Table | None:
@@ -187,10 +190,8 @@ class _Checks:
                     check_encoding(file)
                 require_keys(self.con, file, columns, str(file))
                 view = ibis.util.gen_name("events")
-                self.con.raw_sql(
-                    f"CREATE TEMP VIEW {view} AS SELECT * FROM {read_raw(file, columns)}"
-                )
-                tables.append(self._row(self.con.table(view), columns, file.name))
+                table = viewed(self.con, read_raw(file, columns), view)
+                tables.append(self._row(table, columns, file.name))
         except DataError as error:
             self._unreadable("data.events.path", error)
             return None
@@ -198,7 +199,8 @@ class _Checks:
 
     def _row(self, table: ir.Table, columns: dict[str, str], name: str) -> ir.Table:
         rows = stage_rows(table, columns, name, floor=None, since=None)
-        return rows.select("user", "item", "time", "kind", "example")
+        contexts = [column for column in rows.columns if column.startswith(COLUMN)]
+        return rows.select("user", "item", "time", "kind", "example", *contexts)
 
     def _kinds(self, section: EventsSection, rows: dict[str, int]) -> None:
         expected = {*section.weights, section.impression}
@@ -233,11 +235,29 @@ class _Checks:
                 "No event counts: give at least one of the kinds that occur a weight above 0.",
             )
 
+    def _contexts(self, section: EventsSection, rows: ir.Table) -> None:
+        for name in section.context:
+            values = rows.select(value=rows[COLUMN + name]).drop_null().distinct()
+            told = self.con.to_pyarrow(values.limit(MOST_VALUES + 1))["value"].to_pylist()
+            if len(told) > MOST_VALUES:
+                self._add(
+                    "warning",
+                    "data.events.context",
+                    len(told),
+                    [name, *sorted(told)],
+                    f"A context has at most {MOST_VALUES:,} different values, and all but the "
+                    "commonest are taken for none. Take the column out, or write coarser ones.",
+                )
+            elif not told:
+                remedy = "No event has a value in this column; take it out."
+                self._add("warning", "data.events.context", 1, [name], remedy)
+
     def _has(self, known: tuple[str, ...], columns: dict[str, str], section: str) -> bool:
         absent = {key: name for key, name in columns.items() if name not in known}
         for key, name in absent.items():
             remedy = f"There is no such column. {did_you_mean(name, known)}"
-            self._add("error", f"{section}.{key}", 1, [name], remedy)
+            role, _, _ = key.partition(".")
+            self._add("error", f"{section}.{role}", 1, [name], remedy)
         return not absent
 
     def _unreadable(self, key: str, error: DataError) -> None:

@@ -18,11 +18,17 @@ from xxhash import xxh3_64_hexdigest
 from shortlist.config.schema import Config, EventsSection
 from shortlist.core.progress import Progress
 from shortlist.core.times import iso, now, parse_span
-from shortlist.offline.data.engine import engine, stored
+from shortlist.offline.data.engine import engine, stored, viewed
 from shortlist.offline.data.lake import Lake, SourceState
 from shortlist.offline.data.scan import read_raw, readable, require, require_keys
 from shortlist.offline.data.source import Source, batches, connected, locate
-from shortlist.offline.data.staging import Batch, Staging, stage_rows
+from shortlist.offline.data.staging import (
+    INBOX_CONTEXT,
+    Batch,
+    Staging,
+    context_key,
+    stage_rows,
+)
 from shortlist.offline.data.unread import PART_ROWS, Part, parts, unread_state
 from shortlist.offline.data.values import time_bound
 
@@ -31,7 +37,6 @@ if TYPE_CHECKING:
 
 INBOX = "inbox"
 _COLUMNS = ("user", "item", "time", "kind", "position", "request", "propensity", "variants")
-_INBOX_COLUMNS = {name: name for name in _COLUMNS}
 
 
 @dataclass
@@ -99,7 +104,7 @@ def collect(config: Config, folder: Path, progress: Progress) -> CollectReport:
     with lake.locked(), engine(lake.folder / "scratch") as con:
         lake.remove_orphans()
         run = _Run(config, folder, lake, con, progress)
-        run.take_files(INBOX, _inbox(folder), _INBOX_COLUMNS)
+        run.take_files(INBOX, _inbox(folder), _inbox_columns(config.data.events))
         source = locate(config.data.events, folder)
         columns = event_columns(config.data.events)
         if source.is_database:
@@ -115,7 +120,14 @@ def _inbox(folder: Path) -> tuple[Path, ...]:
 
 def event_columns(section: EventsSection) -> dict[str, str]:
     """Config key → column, of every column that the section names."""
-    return {key: getattr(section, key) for key in _COLUMNS if getattr(section, key)}
+    columns = {key: getattr(section, key) for key in _COLUMNS if getattr(section, key)}
+    return columns | {context_key(name): name for name in section.context}
+
+
+def _inbox_columns(section: EventsSection) -> dict[str, str]:
+    """The same of what servers write: all contexts are in one object."""
+    columns = {name: name for name in _COLUMNS}
+    return columns | {context_key(name): INBOX_CONTEXT for name in section.context}
 
 
 class _Run:
@@ -127,7 +139,7 @@ class _Run:
         self.lateness = parse_span(config.data.events.lateness)
         self.folder, self.lake, self.con, self.progress = folder, lake, con, progress
         self.manifest = lake.manifest()
-        self.staging = Staging(con)
+        self.staging = Staging(con, config.data.events.context)
         self.report = CollectReport()
 
     def take_files(self, key: str, files: tuple[Path, ...], columns: dict[str, str]) -> None:
@@ -151,7 +163,10 @@ class _Run:
         for file, start in unread:
             for part in parts(file, start, scratch, only_whole_lines=key == INBOX):
                 table = self._scan(part, columns, is_inbox=key == INBOX)
-                rows = stage_rows(table, columns, str(file), state.floor, part.state.since)
+                since = part.state.since
+                rows = stage_rows(
+                    table, columns, str(file), state.floor, since, is_inbox=key == INBOX
+                )
                 with readable(file, part.lines_before, part.path):
                     self.staging.add(rows)
                 state.files[self._name(file)] = part.state
@@ -233,5 +248,4 @@ class _Run:
         else:
             scan = read_raw(part.path, columns, skip_broken=is_inbox)
         with readable(part.file, part.lines_before, part.path):
-            self.con.raw_sql(f"CREATE OR REPLACE TEMP VIEW part AS SELECT * FROM {scan}")
-            return self.con.table("part")
+            return viewed(self.con, scan, "part")

@@ -54,6 +54,20 @@ def stored(con: Backend, table: ir.Table | pa.Table | pa.RecordBatchReader, name
     return con.table(name)
 
 
+def viewed(con: Backend, scan: str, name: str) -> ir.Table:
+    """A temporary view of what a scan reads, every column of a type that Ibis knows.
+
+    DuckDB 2 reads nanoseconds with a time zone, which pandas writes, as a type of its own that Ibis
+    takes for no timestamp. They become microseconds.
+    """
+    described = con.raw_sql(f"DESCRIBE SELECT * FROM {scan}").fetchall()
+    fine = [column for column, kind, *_ in described if kind == "TIMESTAMPTZ_NS"]
+    casts = ", ".join(f"CAST({named(column)} AS TIMESTAMPTZ) AS {named(column)}" for column in fine)
+    columns = f"* REPLACE ({casts})" if casts else "*"
+    con.raw_sql(f"CREATE OR REPLACE TEMP VIEW {named(name)} AS SELECT {columns} FROM {scan}")
+    return con.table(name)
+
+
 def counted(con: Backend, table: ir.Table) -> int:
     """The number of rows of a table."""
     return int(con.to_pyarrow(table.count()).as_py())
@@ -62,6 +76,11 @@ def counted(con: Backend, table: ir.Table) -> int:
 def quote(text: str | Path) -> str:
     """Text as an SQL string literal."""
     return "'" + str(text).replace("'", "''") + "'"
+
+
+def named(text: str) -> str:
+    """Text as an SQL name."""
+    return '"' + text.replace('"', '""') + '"'
 
 
 def _epoch_us(instant: ir.TimestampValue) -> None:

@@ -90,7 +90,7 @@ class SourceState(msgspec.Struct):
                 raise DataError(
                     f"the lake holds {name} with {key} = {before!r}, the config now has {after!r}.",
                     remedy="Remove .shortlist/lake to collect everything again.",
-                    where=f"data.events.{key}",
+                    where=f"data.events.{key.partition('.')[0]}",
                 )
 
 

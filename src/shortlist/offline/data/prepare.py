@@ -17,10 +17,12 @@ import ibis.expr.types as ir
 import numpy as np
 import pyarrow.parquet as pq
 from ibis import _
+from msgspec import structs
 
 from shortlist.config.features import uncounted
 from shortlist.config.schema import Config
 from shortlist.core.catalogue import Catalogue
+from shortlist.core.context import COLUMN
 from shortlist.core.errors import DataError
 from shortlist.core.progress import Progress
 from shortlist.core.times import DAY, iso, parse_span
@@ -39,7 +41,7 @@ from shortlist.offline.data.items import (
 from shortlist.offline.data.kinds import Kinds
 from shortlist.offline.data.lake import Lake
 from shortlist.offline.data.live import with_written, written_items
-from shortlist.offline.data.prepared import OTHERS, Counts, Prepared, Summary
+from shortlist.offline.data.prepared import MOST_VALUES, OTHERS, Counts, Prepared, Summary
 from shortlist.offline.data.quality import keep_good
 from shortlist.offline.data.queries import read_queries
 from shortlist.offline.data.split import newest_days
@@ -92,6 +94,7 @@ class _Preparation:
     ) -> None:
         self.config, self.folder, self.con, self.progress = config, folder, con, progress
         self.out = out
+        self.contexts = [COLUMN + name for name in config.data.events.context]
 
     def run(self) -> Summary:
         """All steps."""
@@ -127,7 +130,9 @@ class _Preparation:
             request=_.request.fill_null(_.user + ":" + _.time.cast("string")),
             propensity=_.propensity,
             variants=_.variants,
+            **{name: known[name] for name in self.contexts},
         )
+        terms = self._terms(coded)
         interactions = self._interactions(coded, kinds)
         self.progress.advance(1)
         sessions = self._write_interactions(interactions, kinds)
@@ -152,7 +157,7 @@ class _Preparation:
             others=others,
         )
         self._note(counts)
-        summary = self._summary(interactions, counts)
+        summary = structs.replace(self._summary(interactions, counts), contexts=terms)
         write_json(self.out / "summary.json", summary)
         return summary
 
@@ -223,10 +228,29 @@ class _Preparation:
         self._write(users.select(row="user_row", id="user_id"), "users")
         return users
 
+    def _terms(self, coded: ir.Table) -> dict[str, list[str]]:
+        """The values of each context, in order; of one with too many the commonest.
+
+        They come from whoever posts events too, so that many of them stop no training.
+        """
+        terms = {}
+        for name, column in zip(self.config.data.events.context, self.contexts, strict=True):
+            values = coded.select(value=coded[column]).drop_null()
+            counted = values.group_by("value").aggregate(events=_.count())
+            commonest = counted.order_by(_.events.desc(), _.value).limit(MOST_VALUES + 1)
+            told = self.con.to_pyarrow(commonest)["value"].to_pylist()
+            if len(told) > MOST_VALUES:
+                self.progress.note(
+                    f"the context {name!r} has more than {MOST_VALUES:,} different values: all but "
+                    "the commonest are taken for none"
+                )
+            terms[name] = sorted(told[:MOST_VALUES])
+        return terms
+
     def _interactions(self, coded: ir.Table, kinds: Kinds) -> ir.Table:
         """Interactions as a table in the order of user, time, item."""
         weighted = coded.mutate(weight=kinds.weight(coded.kind))
-        columns = ("user", "item", "time", "weight", "kind")
+        columns = ("user", "item", "time", "weight", "kind", *self.contexts)
         chosen = weighted.filter(weighted.weight > 0).select(*columns)
         ordered = chosen.order_by("user", "time", "item", "kind")
         interactions = stored(self.con, ordered, "interactions")
@@ -256,8 +280,8 @@ class _Preparation:
     def _write_impressions(self, coded: ir.Table, kinds: Kinds) -> int:
         shown = coded.filter(coded.kind == kinds.impression_code)
         columns = ("user", "item", "time", "position", "request", "propensity", "variants")
-        ordered = shown.select(*columns).order_by("time", "request", "user", "position", "item")
-        self._write(ordered, "impressions")
+        order = ("time", "request", "user", "position", "item")
+        self._write(shown.select(*columns, *self.contexts).order_by(*order), "impressions")
         rows: int = pq.read_metadata(self.out / "impressions.parquet").num_rows
         return rows
 
@@ -266,7 +290,7 @@ class _Preparation:
         if not named:
             return 0
         others = coded.mutate(kind=kinds.name(coded.kind)).filter(_.kind.isin(named))
-        others = others.select("user", "item", "time", "kind")
+        others = others.select("user", "item", "time", "kind", *self.contexts)
         self._write(others.order_by("time", "user", "item", "kind"), Path(OTHERS).stem)
         return counted(self.con, others.filter(_.kind != kinds.impression))
 

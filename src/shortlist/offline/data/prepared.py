@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from shortlist.core.catalogue import Catalogue
+from shortlist.core.context import COLUMN, Contexts
 from shortlist.core.errors import DataError
 from shortlist.core.keys import item_keys
 from shortlist.core.users import USERS, UserTable
@@ -23,6 +24,8 @@ from shortlist.stores.contract import EVENT, Events, kind_code
 
 FORMAT = 2
 OTHERS = "others.parquet"
+MOST_VALUES = 10_000
+"""Different values that a context may have; others are taken for none."""
 _BATCH_ROWS = 1 << 18
 
 
@@ -64,6 +67,7 @@ class Summary(msgspec.Struct, frozen=True):
         watermark: the time of the newest interaction or impression, microseconds.
         split: the instant the holdout begins at, microseconds.
         min_item_events, min_user_events: from the config, for `TrainingData.frequent`.
+        contexts: `data.events.context` → its values, in order.
     """
 
     counts: Counts
@@ -72,6 +76,7 @@ class Summary(msgspec.Struct, frozen=True):
     min_item_events: int
     min_user_events: int
     format: int = FORMAT
+    contexts: dict[str, list[str]] = {}
 
 
 class Prepared:
@@ -123,13 +128,14 @@ class Prepared:
 
     @property
     def interactions_path(self) -> Path:
-        """Parquet: user, item, time, weight, kind, session; sorted by user, time, item."""
+        """Parquet: user, item, time, weight, kind, session, `context:<name>`; sorted by user,
+        time, item."""
         return self.path / "interactions.parquet"
 
     @property
     def impressions_path(self) -> Path:
-        """Parquet: user, item, time, position, request, propensity, variants; sorted by time and
-        request."""
+        """Parquet: user, item, time, position, request, propensity, variants, `context:<name>`;
+        sorted by time and request."""
         return self.path / "impressions.parquet"
 
     def training(self) -> TrainingData:
@@ -152,6 +158,7 @@ class Prepared:
             user_keys=item_keys(self.user_ids()),
             user_table=self.user_table(),
             others=self.others(),
+            context=self._contexts(self.interactions_path),
         )
 
     def others(self) -> Others | None:
@@ -164,7 +171,17 @@ class Prepared:
         names = kinds.dictionary.to_pylist()
         codes = np.array([kind_code(kind) for kind in names], np.uint32)
         user, item, time = (table[name].to_numpy() for name in ("user", "item", "time"))
-        return Others(user, item, time, codes[kinds.indices.to_numpy()])
+        told = codes[kinds.indices.to_numpy()]
+        return Others(user, item, time, told, self._contexts(path))
+
+    def _contexts(self, path: Path) -> Contexts:
+        """The contexts of a file's events."""
+        names = {name: COLUMN + name for name in self.summary.contexts}
+        columns = {
+            name: pq.read_table(path, columns=[column], read_dictionary=[column])[column]
+            for name, column in names.items()
+        }
+        return contexts_of(columns, self.summary.contexts)
 
     def user_table(self) -> UserTable | None:
         """What is known of users, memory-mapped; None without `[data.users]`."""
@@ -222,6 +239,26 @@ class Prepared:
         if pending is not None:
             users, starts = np.unique(pending["user"].to_numpy(), return_index=True)
             yield from _slices(pending, users, starts, len(users), batch)
+
+
+def contexts_of(
+    columns: Mapping[str, pa.ChunkedArray], terms: Mapping[str, Sequence[str]]
+) -> Contexts:
+    """Columns of keywords, encoded as dictionaries, by name.
+
+    Args:
+        columns: name → its column.
+        terms: name → its values, in order; others are none.
+    """
+    places = {}
+    for name, column in columns.items():
+        told = column.unify_dictionaries().combine_chunks()
+        known = {value: place for place, value in enumerate(terms[name])}
+        place = np.array(
+            [*(known.get(one, -1) for one in told.dictionary.to_pylist()), -1], np.int32
+        )
+        places[name] = place[told.indices.fill_null(len(place) - 1).to_numpy()]
+    return Contexts(terms, places)
 
 
 def _slices(

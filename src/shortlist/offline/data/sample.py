@@ -10,6 +10,7 @@ import ibis
 from shortlist.config.samples import ColumnSample
 from shortlist.config.schema import EventsSection
 from shortlist.core.errors import DataError
+from shortlist.offline.data.engine import named
 from shortlist.offline.data.scan import readable
 from shortlist.offline.data.source import Source, connected, locate, open_source
 
@@ -88,7 +89,7 @@ def _columns(con: Backend) -> dict[str, ColumnSample]:
 
 def _plain(name: str, kind: str) -> str:
     """A column as values that Python has: text, numbers, booleans, lists of text."""
-    column = '"' + name.replace('"', '""') + '"'
+    column = named(name)
     if kind.endswith("[]"):
         return f"CAST({column} AS VARCHAR[])"
     if kind.startswith("DECIMAL"):

@@ -136,7 +136,8 @@ def require(known: tuple[str, ...], wanted: Mapping[str, str], where: str) -> No
     """
     for key, name in wanted.items():
         if name and name not in known:
-            raise missing_column(name, known, where, f"The config names it under `{key}`.")
+            role, _, _ = key.partition(".")
+            raise missing_column(name, known, where, f"The config names it under `{role}`.")
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import rmtree
@@ -13,16 +13,31 @@ import ibis.expr.types as ir
 import pyarrow.parquet as pq
 from xxhash import xxh3_64_hexdigest
 
-from shortlist.offline.data.engine import quote
+from shortlist.core.context import COLUMN
+from shortlist.offline.data.engine import named, quote
 from shortlist.offline.data.files import sync
 from shortlist.offline.data.lake import Lake, LakeFile, Manifest
-from shortlist.offline.data.values import as_chance, as_id, as_integer, as_object, as_time
+from shortlist.offline.data.values import (
+    as_chance,
+    as_id,
+    as_integer,
+    as_keyword,
+    as_object,
+    as_time,
+)
 
 if TYPE_CHECKING:
     from ibis.backends.duckdb import Backend
 
 DEFAULT_KIND = "event"
+INBOX_CONTEXT = "context"
+"""The key of an inbox line that holds the contexts of its event."""
 _USABLE, _UNUSABLE, _TOO_LATE = 0, 1, 2
+
+
+def context_key(name: str) -> str:
+    """The config key of the column of a context."""
+    return f"context.{name}"
 
 
 def stage_rows(
@@ -31,6 +46,8 @@ def stage_rows(
     name: str,
     floor: int | None,
     since: int | None,
+    *,
+    is_inbox: bool = False,
 ) -> ir.Table:
     """A source's rows in the lake's columns, and status and example.
 
@@ -42,6 +59,10 @@ def stage_rows(
         name: the source's name in examples.
         floor: events up to this instant are too late; None for none.
         since: rows up to this instant are passed over in silence; None for none.
+        is_inbox: whether contexts are in one object.
+
+    Raises:
+        DataError: the column of a context is of a type that has no keywords.
     """
     none = ibis.null("string")
     user, item = as_id(table[columns["user"]]), as_id(table[columns["item"]])
@@ -64,10 +85,25 @@ def stage_rows(
         request=request,
         propensity=ibis.null("float32") if chance is None else chance,
         variants=variants,
+        **_contexts(table, columns, name, is_inbox),
         status=ibis.cases((unusable, _UNUSABLE), (too_late, _TOO_LATE), else_=_USABLE),
         example=shown,
     )
     return rows if since is None else rows.filter(rows.time > since)
+
+
+def _contexts(
+    table: ir.Table, columns: Mapping[str, str], where: str, is_inbox: bool
+) -> dict[str, ir.Column]:
+    """The columns of contexts, as the lake has them."""
+    told = {}
+    for key, column in columns.items():
+        role, _, name = key.partition(".")
+        if role == "context" and is_inbox:
+            told[COLUMN + name] = as_keyword(table[column].try_cast("json")[name].str)
+        elif role == "context":
+            told[COLUMN + name] = as_keyword(table[column], where)
+    return told
 
 
 @dataclass
@@ -87,8 +123,9 @@ class Batch:
 class Staging:
     """The table that parts of sources are put into before they are committed together."""
 
-    def __init__(self, con: Backend) -> None:
+    def __init__(self, con: Backend, contexts: Sequence[str]) -> None:
         self._con = con
+        self._contexts = [named(COLUMN + name) for name in contexts]
         self._rows = 0
         self._clear()
 
@@ -178,9 +215,11 @@ class Staging:
         if not batch.taken:
             return
         written = lake.folder / "scratch" / "written"
+        contexts = "".join(f"{column}, " for column in self._contexts)
         self._con.raw_sql(
             f"""COPY (SELECT "user", item, time, kind, position, request, propensity, variants,
-            {_MONTH} AS month {fresh}) TO {quote(written)} (FORMAT parquet, PARTITION_BY (month))"""
+            {contexts}{_MONTH} AS month {fresh}) TO {quote(written)}
+            (FORMAT parquet, PARTITION_BY (month))"""
         )
         name = xxh3_64_hexdigest(f"{manifest.commits} {batch.taken} {batch.newest}".encode())
         for number, path in enumerate(sorted(written.rglob("*.parquet"))):
@@ -194,10 +233,11 @@ class Staging:
         rmtree(written)
 
     def _clear(self) -> None:
+        contexts = "".join(f"{column} VARCHAR, " for column in self._contexts)
         self._con.raw_sql(
-            """CREATE OR REPLACE TEMP TABLE staged ("user" VARCHAR, item VARCHAR, time BIGINT,
+            f"""CREATE OR REPLACE TEMP TABLE staged ("user" VARCHAR, item VARCHAR, time BIGINT,
             kind VARCHAR, position INTEGER, request VARCHAR, propensity FLOAT, variants VARCHAR,
-            status TINYINT, example VARCHAR)"""
+            {contexts}status TINYINT, example VARCHAR)"""
         )
         self._rows = 0
 

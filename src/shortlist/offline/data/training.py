@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.core.catalogue import Catalogue
+from shortlist.core.context import NO_CONTEXTS, Contexts
 from shortlist.core.keys import kind_code
 from shortlist.core.users import UserTable
 from shortlist.features.contract import Others
@@ -36,6 +37,7 @@ class TrainingData:
         user_table: what is known of users; None without `[data.users]`.
         others: events that are no interactions, of the kinds that features count; None where no
             feature counts any.
+        context: what each event happened in.
     """
 
     catalogue: Catalogue
@@ -54,6 +56,7 @@ class TrainingData:
     user_keys: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
     user_table: UserTable | None = None
     others: Others | None = None
+    context: Contexts = NO_CONTEXTS
 
     @property
     def items(self) -> int:
@@ -96,4 +99,5 @@ class TrainingData:
             weight=self.weight[keep],
             session=self.session[keep],
             kind=self.kind[keep] if len(self.kind) else self.kind,
+            context=self.context[keep],
         )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import ibis
 import ibis.expr.types as ir
 
-from shortlist.offline.data.engine import quote
+from shortlist.offline.data.engine import quote, viewed
 from shortlist.offline.data.scan import check_parquet, format_of, read_text, readable
 from shortlist.offline.data.text import check_encoding
 
@@ -45,8 +45,7 @@ def open_file(con: Backend, file: Path, id_column: str) -> ir.Table:
             if kind == "json":
                 scan = _json_scan(con, file, scan, id_column)
     with readable(file):
-        con.raw_sql(f"CREATE TEMP VIEW {view} AS SELECT * FROM {scan}")
-        table = con.table(view)
+        table = viewed(con, scan, view)
         return _typed(con, table, id_column) if kind == "csv" else table
 
 

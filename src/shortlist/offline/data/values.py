@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 import ibis
 import ibis.expr.types as ir
 
+from shortlist.core.context import LONGEST
+from shortlist.core.errors import DataError
 from shortlist.core.times import SECOND
 from shortlist.offline.data.engine import epoch_us
 
@@ -73,6 +75,23 @@ def as_chance(column: ir.Column) -> ir.FloatingColumn:
     """Probabilities as 32-bit floats; null where the value is none above 0 and at most 1."""
     number = column.try_cast("float32")
     return ibis.ifelse((number > 0) & (number <= 1), number, ibis.null("float32"))
+
+
+def as_keyword(column: ir.Column, where: str = "") -> ir.StringColumn:
+    """Keywords as text; null where there is none, or more than a keyword.
+
+    Raises:
+        DataError: the column is neither text nor numbers nor booleans.
+    """
+    dtype = column.type()
+    if not (dtype.is_string() or dtype.is_numeric() or dtype.is_boolean() or dtype.is_null()):
+        raise DataError(
+            f"the column {column.get_name()!r} has the type {dtype}, which holds no keywords.",
+            remedy="Take it out of data.events.context, or write text.",
+            where=where,
+        )
+    text = as_id(column)
+    return ibis.ifelse(text.length() <= LONGEST, text, ibis.null("string"))
 
 
 def as_object(column: ir.Column) -> ir.StringColumn:

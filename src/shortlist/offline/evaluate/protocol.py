@@ -113,8 +113,10 @@ def _ask_pipeline(
     progress: Progress,
 ) -> tuple[list[Candidates], Lists]:
     requests = [
-        Request(user=user_ids[user], k=LENGTH, now=now, seen=seen_allowed)
-        for user, now in zip(asked.user.tolist(), asked.now.tolist(), strict=True)
+        Request(user=user_ids[user], k=LENGTH, now=now, seen=seen_allowed, context=context)
+        for user, now, context in zip(
+            asked.user.tolist(), asked.now.tolist(), asked.context, strict=True
+        )
     ]
     rows = np.full((len(asked), LENGTH), -1, np.int32)
     scores = np.full((len(asked), LENGTH), -np.inf)

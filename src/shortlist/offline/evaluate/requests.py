@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.config.schema import EvaluateSection
+from shortlist.core.context import Context
 from shortlist.offline.data.training import TrainingData
 from shortlist.offline.evaluate.ragged import Ragged
 
@@ -21,12 +23,14 @@ class Asked:
         now: `int64[q]`, the instant of each request, microseconds.
         history: the user's items strictly before the instant, oldest first, repeats kept.
         relevant: the items that the user interacts with from the instant on, each once.
+        context: that of the event at the instant (the first, of several), for each request.
     """
 
     user: NDArray[np.int32]
     now: NDArray[np.int64]
     history: Ragged
     relevant: Ragged
+    context: Sequence[Context]
 
     def __len__(self) -> int:
         return len(self.now)
@@ -58,6 +62,7 @@ def ask(
     when: list[int] = []
     histories: list[NDArray[np.int32]] = []
     relevants: list[NDArray[np.int32]] = []
+    contexts: list[Context] = []
     for user, start, stop in zip(users.tolist(), starts.tolist(), stops.tolist(), strict=True):
         time, item = log.time[start:stop], log.item[start:stop]
         first = int(np.searchsorted(time, split))
@@ -77,10 +82,12 @@ def ask(
                 when.append(now)
                 histories.append(item[:cut])
                 relevants.append(relevant)
+                contexts.append(log.context.at(start + cut))
     order = np.argsort(np.array(when, np.int64), kind="stable")
     return Asked(
         np.array(who, np.int32)[order],
         np.array(when, np.int64)[order],
         Ragged.of([histories[i] for i in order]),
         Ragged.of([relevants[i] for i in order]),
+        [contexts[i] for i in order],
     )

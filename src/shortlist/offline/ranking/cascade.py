@@ -45,5 +45,6 @@ def second_rows(rows: Rows, first: Trees, keep: int, *, with_score: bool) -> Row
         offsets=offsets.astype(np.int64),
         item=rows.item[lines],
         stands=rows.stands[lines],
+        fused=rows.fused[lines],
         met=rows.met[:, lines],
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.core.context import Context
 from shortlist.core.request import Candidates
 
 BATCH = 64
@@ -28,6 +29,7 @@ class Example:
         stands: `float32[n]`, how many candidates an item stands for: above 1 where it was drawn
             from many.
         sources: names of the retrieval sources.
+        context: what the request was made in.
     """
 
     user: int
@@ -41,11 +43,15 @@ class Example:
     fused: NDArray[np.float32]
     stands: NDArray[np.float32]
     sources: tuple[str, ...]
+    context: Context = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Many of them as columns, ascending by request and item; requests are numbered by time."""
+    """Many of them as columns, ascending by request and item; requests are numbered by time.
+
+    `context` has one for each request.
+    """
 
     user: NDArray[np.int32]
     time: NDArray[np.int64]
@@ -59,6 +65,7 @@ class Examples:
     fused: NDArray[np.float32]
     stands: NDArray[np.float32]
     sources: tuple[str, ...]
+    context: Sequence[Context]
 
     @classmethod
     def of(cls, examples: Sequence[Example]) -> Examples:
@@ -83,6 +90,7 @@ class Examples:
             fused=np.concatenate([example.fused for example in ordered], axis=1)[:, order],
             stands=np.concatenate([example.stands for example in ordered])[order],
             sources=ordered[0].sources,
+            context=[example.context for example in ordered],
         )
 
     @classmethod
@@ -91,7 +99,7 @@ class Examples:
         few = np.empty(0, np.int32)
         many = np.empty(0, np.int64)
         wide = np.empty((0, 0), np.float32)
-        return cls(few, many, many, few, no, no, few, wide, wide, wide, no, ())
+        return cls(few, many, many, few, no, no, few, wide, wide, wide, no, (), ())
 
 
 def fused_columns(scores: NDArray[np.float32]) -> NDArray[np.float32]:

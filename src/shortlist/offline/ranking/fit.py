@@ -115,7 +115,6 @@ def fit(
     calibration = None
     if config.calibration != "none":
         calibration = calibrate(config.calibration, scores, newest.label, newest.stands)
-    fused = newest.x[rows.features.index("fused")] if "fused" in rows.features else None
     report = FitReport(
         kind=config.kind,
         origin=rows.origin,
@@ -123,7 +122,7 @@ def fit(
         rows=len(rows),
         positives=positives,
         ndcg=_ndcg(scores, newest),
-        fused=_ndcg(fused, newest) if fused is not None else 0.0,
+        fused=_ndcg(newest.fused, newest),
         size=_size(final),
         importance=_importance(rows.features, gain, newest, scorer, seed),
     )

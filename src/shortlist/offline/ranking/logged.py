@@ -10,10 +10,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.core.context import COLUMN, NO_CONTEXTS, Contexts
 from shortlist.core.errors import DataError
 from shortlist.core.progress import Progress
 from shortlist.core.request import Candidates, Pipeline, Request
 from shortlist.core.times import DAY
+from shortlist.offline.data.prepared import contexts_of
 from shortlist.offline.data.training import TrainingData
 from shortlist.offline.ranking.examples import BATCH, Example, Examples, columns_of
 from shortlist.offline.ranking.propensity import FLOOR, propensities
@@ -23,8 +25,6 @@ ENOUGH = 1_000
 CLICK = DAY
 """An interaction this soon after an impression is taken to come of it, or of the last one before,
 where the item was shown to the user again."""
-UNSHOWN = 30
-"""Candidates that were not shown, drawn evenly, that join each request."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Impressions:
             being shown it again.
         propensity: `float32[n]`, the chance that it was shown there; NaN where it was not logged.
         variants: experiment → variant of each request; empty outside all experiments.
+        context: that of each request.
     """
 
     user: NDArray[np.int32]
@@ -50,6 +51,7 @@ class Impressions:
     clicked: NDArray[np.bool_]
     propensity: NDArray[np.float32]
     variants: Sequence[Mapping[str, str]]
+    context: Contexts = NO_CONTEXTS
 
     @property
     def led(self) -> NDArray[np.int64]:
@@ -61,6 +63,11 @@ class Impressions:
     def clicked_requests(self) -> int:
         """How many requests led to an interaction."""
         return len(self.led)
+
+    def request(self, g: int, user_ids: Sequence[str], k: int = 10) -> Request:
+        """A request as it was made, for `k` items."""
+        user, now = user_ids[self.user[g]], int(self.time[g])
+        return Request(user=user, now=now, k=k, context=self.context.at(g))
 
 
 def clicked_impressions(path: Path, data: TrainingData, start: int) -> Impressions:
@@ -83,11 +90,13 @@ def clicked_impressions(path: Path, data: TrainingData, start: int) -> Impressio
     # A line without a request id belongs to what the user was shown at that instant.
     name = lines.request.nullif("").fill_null(ibis.literal("at ") + lines.time.cast("string"))
     lines = lines.mutate(request=name)
+    contexts = [COLUMN + name for name in data.context.terms]
     shown = lines.group_by(["user", "request", "item"]).agg(
         time=lines.time.min(),
         position=lines.position.min(),
         propensity=lines.propensity.min(),
         variants=lines.variants.min(),
+        **{column: lines[column].min() for column in contexts},
     )
     again = ibis.window(group_by=["user", "item"], order_by=["time", "request"])
     shown = shown.mutate(
@@ -117,12 +126,17 @@ def clicked_impressions(path: Path, data: TrainingData, start: int) -> Impressio
         clicked=shown.clicked.fill_null(False),
         propensity=shown.propensity,
         variants=shown.variants.fill_null(""),
+        **{column: shown[column].min().over(began) for column in contexts},
     ).order_by(["began", "user", "request", "item"])
     number = ibis.dense_rank().over(order_by=[shown.began, shown.user, shown.request])
     lines = shown.mutate(number=number).drop("request").to_pyarrow()
     engine.disconnect()
     told = lines.column("variants").dictionary_encode().combine_chunks()
-    columns = {name: lines.column(name).to_numpy() for name in lines.column_names}
+    context = contexts_of(
+        {name: lines.column(COLUMN + name).dictionary_encode() for name in data.context.terms},
+        data.context.terms,
+    )
+    columns = {name: of.to_numpy() for name, of in zip(lines.column_names, lines, strict=True)}
     number = columns["number"]
     groups = int(number[-1]) + 1 if len(number) else 0
     offsets = np.searchsorted(number, np.arange(groups + 1))
@@ -135,6 +149,7 @@ def clicked_impressions(path: Path, data: TrainingData, start: int) -> Impressio
         clicked=columns["clicked"].astype(np.bool_),
         propensity=columns["propensity"].astype(np.float32),
         variants=_variants(told.dictionary.to_pylist(), told.indices.to_numpy()[offsets[:-1]]),
+        context=context[offsets[:-1]],
     )
 
 
@@ -161,14 +176,17 @@ def from_impressions(
     user_ids: Sequence[str],
     rng: np.random.Generator,
     progress: Progress,
+    unshown: int,
 ) -> Examples:
     """Examples of the requests that led to an interaction, at most `requests` of them, at random.
 
     Clicked items weigh the inverse of their position's propensity (Joachims et al., WSDM 2017),
     and what was drawn by lot, clicked or not, the inverse of the chance it had. A product of the
     two below `FLOOR` counts as that, which bounds weights (Ionides 2008).
-    Some candidates that were not shown join them as negatives: online, the ranker has to push
-    hundreds of such candidates down, and what a page showed alone would not teach it to.
+    At most `unshown` candidates that were not shown, drawn evenly, join each as negatives: online,
+    the ranker has to push hundreds of such candidates down, and what a page showed alone would not
+    teach it to. But nobody passed them over: where what was shown had little to do with taste, a
+    ranker learns from them what the old policy used to show instead of what is liked.
     """
     chance = propensities(shown.item, shown.position, shown.clicked)
     picked = shown.led
@@ -180,13 +198,15 @@ def from_impressions(
     progress.step("logged requests", len(picked))
     for batch in range(0, len(picked), BATCH):
         numbers = picked[batch : batch + BATCH]
-        asked = [Request(user=user_ids[shown.user[g]], now=int(shown.time[g])) for g in numbers]
+        asked = [shown.request(g, user_ids) for g in numbers.tolist()]
         for g, found in zip(numbers, pipeline.fused(asked), strict=True):
             user, time = int(shown.user[g]), int(shown.time[g])
             own = slice(starts[user], starts[user + 1])
             near = (data.time[own] >= time) & (data.time[own] < time + CLICK)
             lines = slice(shown.offsets[g], shown.offsets[g + 1])
-            examples.append(_example(shown, g, lines, *found, data.item[own][near], chance, rng))
+            examples.append(
+                _example(shown, g, lines, *found, data.item[own][near], chance, rng, unshown)
+            )
         progress.advance(len(numbers))
     return Examples.of(examples)
 
@@ -200,11 +220,12 @@ def _example(
     met: NDArray[np.int32],
     chance: NDArray[np.float64],
     rng: np.random.Generator,
+    unshown: int,
 ) -> Example:
     rest = candidates.rows[~np.isin(candidates.rows, np.concatenate([shown.item[lines], met]))]
-    unshown = len(rest)
-    if len(rest) > UNSHOWN:
-        rest = rng.choice(rest, UNSHOWN, replace=False)
+    of = len(rest)
+    if of > unshown:
+        rest = rng.choice(rest, unshown, replace=False)
     item = np.concatenate([shown.item[lines], rest])
     position = np.concatenate([shown.position[lines], np.full(len(rest), -1, np.int32)])
     clicked = np.concatenate([shown.clicked[lines], np.zeros(len(rest), np.bool_)])
@@ -214,7 +235,7 @@ def _example(
     seen[: len(item) - len(rest)] *= np.nan_to_num(shown.propensity[lines], nan=1.0)
     weight = (1 / np.maximum(seen, FLOOR)).astype(np.float32)
     stands = np.ones(len(item), np.float32)
-    stands[len(item) - len(rest) :] = unshown / max(len(rest), 1)
+    stands[len(item) - len(rest) :] = of / max(len(rest), 1)
     scores, ranks, places = columns_of(candidates, fused, item)
     return Example(
         user=int(shown.user[g]),
@@ -228,4 +249,5 @@ def _example(
         fused=places,
         stands=stands,
         sources=candidates.sources,
+        context=shown.context.at(g),
     )

@@ -31,10 +31,10 @@ def from_replay(
 
     Every user's first drawn event comes before any user's second, up to `PER_USER`.
 
-    A request is a user and an instant at which they have events; its positives are the candidates
-    that the user interacts with from that instant to the end of the window, as evaluation counts
-    them. Requests whose candidates hold no positive, or nothing else, teach nothing about order
-    and are passed over.
+    A request is a user and an instant at which they have events, in the context of the first of
+    them; its positives are the candidates that the user interacts with from that instant to the end
+    of the window, as evaluation counts them. Requests whose candidates hold no positive, or nothing
+    else, teach nothing about order and are passed over.
     """
     fresh = np.ones(len(data), np.bool_)
     fresh[1:] = (data.user[1:] != data.user[:-1]) | (data.time[1:] != data.time[:-1])
@@ -45,12 +45,17 @@ def from_replay(
     for batch in range(0, len(events), BATCH):
         picked = events[batch : batch + BATCH]
         asked = [
-            Request(user=user_ids[data.user[event]], now=int(data.time[event])) for event in picked
+            Request(
+                user=user_ids[data.user[event]],
+                now=int(data.time[event]),
+                context=data.context.at(event),
+            )
+            for event in picked.tolist()
         ]
         before = len(kept)
-        for event, found in zip(picked, pipeline.fused(asked), strict=True):
+        for event, request, found in zip(picked, asked, pipeline.fused(asked), strict=True):
             later = data.item[event : ends[data.user[event]]]
-            example = _example(int(data.user[event]), int(data.time[event]), *found, later, rng)
+            example = _example(int(data.user[event]), request, *found, later, rng)
             if example is not None and len(kept) < requests:
                 kept.append(example)
         progress.advance(len(kept) - before)
@@ -71,7 +76,7 @@ def _in_turns(events: NDArray[np.int64], user: NDArray[np.int32]) -> NDArray[np.
 
 def _example(
     user: int,
-    time: int,
+    request: Request,
     candidates: Candidates,
     fused: NDArray[np.float32],
     later: NDArray[np.int32],
@@ -89,7 +94,7 @@ def _example(
     stands = np.where(met[keep], 1, unmet / len(others))
     return Example(
         user=user,
-        time=time,
+        time=request.now,
         item=candidates.rows[keep],
         label=met[keep].astype(np.float32),
         weight=np.ones(n, np.float32),
@@ -99,4 +104,5 @@ def _example(
         fused=fused_columns(fused)[:, keep],
         stands=stands.astype(np.float32),
         sources=candidates.sources,
+        context=request.context,
     )

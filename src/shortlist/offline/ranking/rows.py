@@ -21,6 +21,7 @@ from shortlist.config.schema import RankerSection
 from shortlist.core.progress import Progress
 from shortlist.core.request import Pipeline
 from shortlist.features import HISTORY, AsOf, FeatureSet
+from shortlist.features.contexts import columns_of_events, columns_of_requests
 from shortlist.features.contract import VectorsOf
 from shortlist.features.retrieval import Fused, FusedGap, FusedRank
 from shortlist.offline.data.training import TrainingData
@@ -57,6 +58,7 @@ class Rows:
         item: `int32[n]`, catalogue rows.
         stands: `float32[n]`, how many candidates of its request a row stands for: above 1 where
             negatives were drawn from many.
+        fused: `float32[n]`, the score that candidates are in order of before ranking.
         log: `int32[m]`, the items of the log, of each user in order of time.
         history: `int64[g, 2]`, the part of `log` that is each request's history.
         kinds: kinds of events that rows are told apart by; only for `multi`.
@@ -75,6 +77,7 @@ class Rows:
     key: NDArray[np.uint64]
     item: NDArray[np.int32]
     stands: NDArray[np.float32]
+    fused: NDArray[np.float32]
     log: NDArray[np.int32]
     history: NDArray[np.int64]
     kinds: tuple[str, ...]
@@ -111,6 +114,7 @@ class Rows:
             key=self.key[start:stop],
             item=self.item[lines],
             stands=self.stands[lines],
+            fused=self.fused[lines],
             history=self.history[start:stop],
             met=self.met[:, lines],
         )
@@ -158,7 +162,9 @@ def training_rows(
     origin: Origin = "impressions" if shown.clicked_requests >= ENOUGH else "replay"
     if origin == "impressions":
         progress.note(f"{shown.clicked_requests:,} clicked requests were logged: training on those")
-        examples = from_impressions(pipeline, data, shown, config.requests, user_ids, rng, progress)
+        examples = from_impressions(
+            pipeline, data, shown, config.requests, user_ids, rng, progress, config.unshown
+        )
     else:
         progress.note(
             f"{shown.clicked_requests:,} clicked requests were logged, {ENOUGH:,} are needed: "
@@ -220,6 +226,7 @@ def _rows(
         key=user_keys(ids),
         item=examples.item,
         stands=examples.stands,
+        fused=examples.fused[0] if len(examples.fused) else examples.stands,
         log=data.item,
         history=_histories(examples, data),
         kinds=kinds,
@@ -238,8 +245,8 @@ def _histories(examples: Examples, data: TrainingData) -> NDArray[np.int64]:
     return spans
 
 
-def event_table(data: TrainingData) -> pa.Table:
-    """`AsOf.log` of the events."""
+def event_table(data: TrainingData, contexts: Sequence[str]) -> pa.Table:
+    """`AsOf.log` of the events, with the contexts of these names."""
     import pyarrow as pa
 
     return pa.table(
@@ -249,6 +256,7 @@ def event_table(data: TrainingData) -> pa.Table:
             "time": data.time,
             "kind": data.kind_codes().astype(np.int64),
             "weight": data.weight.astype(np.float64),
+            **columns_of_events(contexts, data.context),
         }
     )
 
@@ -266,12 +274,13 @@ def _as_of(
 
     from shortlist.features.offline import catalogue_table, others_of, users_of
 
-    log = event_table(data)
+    log = event_table(data, features.contexts)
     requests = pa.table(
         {
             "request": np.arange(len(examples.time)),
             "user": examples.user,
             "time": examples.time,
+            **columns_of_requests(features.contexts, examples.context, data.context.terms),
         }
     )
     columns: dict[str, NDArray[np.int64] | NDArray[np.int32] | NDArray[np.float32]] = {

@@ -20,6 +20,7 @@ from shortlist.config.schema import FactorsRetriever
 from shortlist.core.jit import kernel
 from shortlist.core.progress import Progress
 from shortlist.core.ridge import fold_in
+from shortlist.index.tune import QUERIES
 from shortlist.offline.data.training import TrainingData
 from shortlist.release.artefacts import Artefact, ItemFactors, ItemVectors
 
@@ -59,10 +60,12 @@ def fit(
     data = data.frequent()
     by_user, by_item, users, rows = grouped(data)
     vectors = start(len(rows), min(config.dim, max(1, len(rows), len(users))), seed)
+    taste = np.zeros((0, vectors.shape[1]), np.float32)
     progress.step("factors: epochs", config.epochs)
     if len(rows):
-        _, vectors = alternate(by_user, by_item, vectors, config, progress)
-    _, vectors, gram = _rotated(vectors, config.unseen)
+        taste, vectors = alternate(by_user, by_item, vectors, config, progress)
+    turn, vectors, gram = _rotated(vectors, config.unseen)
+    some = np.random.default_rng([seed, len(taste)]).permutation(len(taste))[:QUERIES]
     return {
         "factors": ItemFactors(
             gram.astype(np.float32),
@@ -72,7 +75,7 @@ def fit(
             config.decay,
             config.history,
         ),
-        "vector": ItemVectors(rows, vectors),
+        "vector": ItemVectors(rows, vectors, taste[np.sort(some)] @ turn),
     }
 
 

@@ -12,8 +12,8 @@ from shortlist.text.analyzer import Analyzer
 from shortlist.text.settings import AnalyzerSettings
 
 FIRST = 3
-"""What the words of the first text, mostly the title, count. Of 1, 2 and 3 the best on the
-training queries of SciFact."""
+"""What the words of the first of several texts, mostly the title, count. Of 1, 2 and 3 the best on
+the training queries of SciFact."""
 SEARCHABLE = ("text", "keyword", "keywords")
 
 
@@ -38,7 +38,8 @@ def search_fields(config: Config, catalogue: Catalogue) -> dict[str, int]:
     """
     if not config.search.fields:
         texts = [name for name, column in catalogue.columns.items() if column.kind == "text"]
-        return {name: FIRST if place == 0 else 1 for place, name in enumerate(texts)}
+        first = FIRST if len(texts) > 1 else 1
+        return {name: first if place == 0 else 1 for place, name in enumerate(texts)}
     known = [name for name, column in catalogue.columns.items() if column.kind in SEARCHABLE]
     for name in config.search.fields:
         if name not in known:

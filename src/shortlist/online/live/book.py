@@ -91,9 +91,14 @@ class Book:
         texts = [encoder.text(body.attributes) for encoder in self._encoders.values()]
         known = self._release.vocabulary.rows([id])[0] != UNKNOWN
         if not any(texts) and not known:
-            why = "of what it says" if texts else "by their texts (text_encoder does)"
+            why = (
+                "The item has no text to make a vector of"
+                if texts
+                else "No retriever of this release makes vectors of items by their texts "
+                "(text_encoder does)"
+            )
             told.append(
-                f"No retriever of this release makes vectors of items {why}: filters, search by "
-                "words and lists that are short find it, and the next training takes it in."
+                f"{why}: filters, search by words and lists that are short find it, and the next "
+                "training takes it in."
             )
         return told

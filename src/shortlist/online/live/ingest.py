@@ -17,6 +17,7 @@ from shortlist.core.errors import DataError, RequestError, did_you_mean
 from shortlist.core.progress import Progress
 from shortlist.core.times import SECOND
 from shortlist.online.live.book import Book
+from shortlist.online.live.values import check_id
 from shortlist.online.live.write import Stored
 from shortlist.stores.items import ItemBody
 
@@ -110,7 +111,9 @@ def _id(value: object) -> str:
         value = int(value)
     if value is None or value == "":
         raise RequestError("there is no id.", remedy="Give one.", where="id")
-    return str(value)
+    id = str(value)
+    check_id(id)
+    return id
 
 
 def _flag(value: object) -> bool:
@@ -147,5 +150,7 @@ def _open(path: Path) -> pq.ParquetFile:
         raise DataError("there is no such file.", remedy="", where=str(path)) from None
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(
-            f"the file is no Parquet file ({error}).", remedy="Write it again.", where=str(path)
+            f"the file is no Parquet file ({error}).",
+            remedy="Write the items as Parquet.",
+            where=str(path),
         ) from error

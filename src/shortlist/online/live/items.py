@@ -25,6 +25,7 @@ from shortlist.features.statistics import ItemStatistics
 from shortlist.index.lexical.forward import Forward
 from shortlist.online.live.columns import LiveVocabulary, Written
 from shortlist.online.live.texts import ItemEncoder
+from shortlist.online.live.titles import LiveTitles
 from shortlist.online.live.vectors import LiveVectors
 from shortlist.online.live.words import LiveWords
 from shortlist.online.snapshot import Snapshot
@@ -93,6 +94,7 @@ class Live:
             name: LiveVectors(encoder.encoder.dim, self.items) for name, encoder in encoders.items()
         }
         self.words = LiveWords(*words, self.items) if words is not None else None
+        self.titles = LiveTitles(words[0].fields[0], words[1]) if words is not None else None
         self._encoders = encoders
         self._store = store
         self._sequence = self.release.taken
@@ -208,6 +210,8 @@ class Live:
         self._written.set(place, item.body.attributes)
         if self.words is not None:
             self.words.set(self._row_of[place], item.body.attributes)
+        if self.titles is not None:
+            self.titles.set(self._row_of[place], item.body.attributes)
 
     def _encode(self, changed: list[LiveItem]) -> None:
         """The vectors of texts that the release does not have; kept, as they mostly are."""

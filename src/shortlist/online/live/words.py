@@ -40,6 +40,10 @@ class LiveWords:
         self._rows: NDArray[np.int32] = NO_ROWS
         self._replaced: NDArray[np.int32] = NO_ROWS
         self._arrays: tuple[NDArray[np.int64], NDArray[np.int32]] | None = None
+        self._joined = 0
+        self._lengths: list[NDArray[np.int64]] = []
+        self._flat: list[NDArray[np.int32]] = []
+        self._forget()
 
     def __len__(self) -> int:
         return len(self._places)
@@ -56,6 +60,8 @@ class LiveWords:
         place = self._places.setdefault(row, len(self._places))
         if place < len(self._tokens):
             self._tokens[place] = tokens
+            if place < self._joined:
+                self._forget()
         else:
             self._tokens.append(tokens)
         self._arrays = None
@@ -98,7 +104,7 @@ class LiveWords:
             told = self._measure(dict.fromkeys(phrase, 1.0), phrase, every)
             kept &= (told[4::2] >= 1).any(axis=0)
         if wanted.prefix:
-            kept &= self._begins(wanted.prefix)
+            kept &= self._begins(wanted.prefix, wanted.begun)
         joined = np.concatenate([found[1], scores[kept]])
         best = best_first(joined, k)
         return np.concatenate([found[0], rows[kept]])[best], joined[best]
@@ -138,27 +144,38 @@ class LiveWords:
             self._numbers[term] = number
         return np.array([self._numbers[term] for term in terms], np.int32)
 
-    def _begins(self, prefix: str) -> NDArray[np.bool_]:
-        """Which items hold a word with a beginning."""
+    def _begins(self, prefix: str, begun: Sequence[str]) -> NDArray[np.bool_]:
+        """Which items hold a term with a beginning, or one of those that will do as well."""
         offsets, tokens = self._ready()
         numbers = [number for term, number in self._numbers.items() if term.startswith(prefix)]
+        numbers += [self._numbers[term] for term in begun if term in self._numbers]
         there = np.isin(tokens, np.array(numbers, np.int32))
         counted = np.concatenate([[0], np.cumsum(there)])
         return np.asarray((counted[offsets[:, 1:]] - counted[offsets[:, :-1]]).sum(axis=0) > 0)
 
     def _ready(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """Offsets and tokens as `Forward` has them; made again after a change."""
+        """Offsets and tokens as `Forward` has them; after a change what is new is joined on."""
         if self._arrays is None:
             fields, n = len(self._forward.fields), len(self._tokens)
             offsets = np.zeros((fields, n + 1), np.int64)
             base = 0
             for f in range(fields):
-                np.cumsum([len(tokens[f]) for tokens in self._tokens], out=offsets[f, 1:])
+                fresh = [tokens[f] for tokens in self._tokens[self._joined :]]
+                lengths = np.array([len(tokens) for tokens in fresh], np.int64)
+                self._lengths[f] = np.concatenate([self._lengths[f], lengths])
+                self._flat[f] = np.concatenate([self._flat[f], *fresh])
+                np.cumsum(self._lengths[f], out=offsets[f, 1:])
                 offsets[f] += base
                 base = int(offsets[f, -1])
-            parts = [tokens[f] for f in range(fields) for tokens in self._tokens]
-            tokens = np.concatenate([*parts, NO_ROWS]).astype(np.int32)
-            self._arrays = sealed(offsets), sealed(tokens)
+            self._joined = n
+            self._arrays = sealed(offsets), sealed(np.concatenate([*self._flat, NO_ROWS]))
             self._rows = np.array(list(self._places), np.int32)
             self._replaced = self._rows[self._rows < self._items]
         return self._arrays
+
+    def _forget(self) -> None:
+        """What was joined is no longer so: an item has other words."""
+        fields = len(self._forward.fields)
+        self._joined = 0
+        self._lengths = [np.empty(0, np.int64) for _ in range(fields)]
+        self._flat = [NO_ROWS for _ in range(fields)]

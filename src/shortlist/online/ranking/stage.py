@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from shortlist.config.feast import FeastSection
 from shortlist.core.catalogue import Catalogue
+from shortlist.core.context import read, value_code
 from shortlist.core.request import Candidates
 from shortlist.core.vocabulary import UNKNOWN
 from shortlist.features.contract import VectorsOf, View
@@ -27,7 +28,7 @@ from shortlist.online.query import Query
 from shortlist.online.snapshot import Snapshot
 from shortlist.release.ranking.batch import Batch, user_keys
 from shortlist.release.ranking.scorers import largest, scorer_of
-from shortlist.stores.contract import Events, HistoryReader
+from shortlist.stores.contract import HistoryReader, Posted
 
 TERMS = 10
 """How many contributions an explanation names."""
@@ -187,6 +188,8 @@ class Ranking:
                 user_row=users[i],
                 vectors=self._vectors,
                 remote=remote[i],
+                context=query.request.context,
+                terms=self._snapshot.terms,
             )
             features.online(view, matrix[:, bounds[i] : bounds[i + 1]])
         return matrix
@@ -228,23 +231,29 @@ class Ranking:
                 part = slice(start, min(stop, start + ROWS))
                 ids = self._catalogue.vocabulary.ids(batch.rows[part])
                 values = batch.x[:, part].tolist()
-                log.write(Logged(self._snapshot.id, query.request.user, query.now, ids, values))
+                asked, context = query.request, dict(query.request.context)
+                log.write(Logged(self._snapshot.id, asked.user, query.now, ids, values, context))
 
     def _listen(self) -> None:
         """Let events that were posted to any process move the counters."""
         if not self._counters:
             return
-        events, self._heard = self._history.posted(self._heard)
-        self._count(events, list(self._counters.values()))
+        posted = self._history.posted(self._heard)
+        self._heard = posted.after
+        self._count(posted, list(self._counters.values()))
         beyond = [self._counters[one.name] for one in self._snapshot.features.counted if one.beyond]
         if beyond:
-            events, self._noted = self._history.noted(self._noted)
-            self._count(events, beyond)
+            noted = self._history.noted(self._noted)
+            self._noted = noted.after
+            self._count(noted, beyond)
 
-    def _count(self, events: Events, counters: Sequence[Counter]) -> None:
+    def _count(self, posted: Posted, counters: Sequence[Counter]) -> None:
+        events = posted.events
         if len(events):
             rows = self._snapshot.catalogue.vocabulary.rows_of_keys(_plain(events["item"]))
-            log = Log(rows, *(_plain(events[name]) for name in ("user", "time", "kind")))
+            user, time, kind = (_plain(events[name]) for name in ("user", "time", "kind"))
+            contexts = _codes(posted, self._snapshot.features.contexts)
+            log = Log(rows, user, time, kind, contexts)
             for counter in counters:
                 counter.add(log)
 
@@ -274,6 +283,13 @@ def item_vectors(snapshot: Snapshot, live: Live | None) -> dict[str, VectorsOf]:
 
 def _over(index: Index, newer: LiveVectors, rows: NDArray[np.int32]) -> NDArray[np.float32]:
     return newer.over(rows, index.vectors_of(rows))
+
+
+def _codes(posted: Posted, names: Sequence[str]) -> dict[str, NDArray[np.int64]]:
+    """The codes of the contexts of events, by name."""
+    contexts = [read(text) for text in posted.contexts] if names else []
+    codes = {name: [value_code(one.get(name, "")) for one in contexts] for name in names}
+    return {name: np.array([*of, -1], np.int64)[posted.place] for name, of in codes.items()}
 
 
 def _plain(column: NDArray[Any]) -> NDArray[Any]:

@@ -3,7 +3,10 @@
 Scores of different kinds are made comparable and added with weights. Weighted sums of scores
 scaled to what they can be beat fusions of ranks (Bruch, Gai and Ingber, TOIS 2023): BM25 is
 divided by its best value among the candidates, similarity runs from their least to their best.
-The scaling and the equal weights are those that did best on the training queries of SciFact.
+The less of a query's words any item has, the more its meaning counts: an item that has them all is
+probably meant, and where none has any of them BM25 is noise. That needs no labels, and keeps an
+encoder that does not know a language from spoiling what words find in it. The scaling did best on
+the training queries of SciFact; where the bounds are from says docs/decisions/15-search.md.
 """
 
 from __future__ import annotations
@@ -26,6 +29,9 @@ WEIGHTS = {
     "affinity": 0.05,
     "place": 0.2,
 }
+MEANING = (1.75, 0.5)
+"""What the weight of `vector` is multiplied by where no item has a word of the query, and where an
+item has them all; in between by the share of the words that the best one has."""
 CONSTANT = 60
 """Of reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009)."""
 
@@ -47,8 +53,11 @@ def weighted(
     weigh = WEIGHTS | dict(weights)
     line = dict(zip(measure.names, values, strict=True))
     total = weigh["lexical"] * _by_best(line["bm25"])
+    least, most = MEANING
+    share = float(line["coverage"].max(initial=0))
+    meaning = weigh["vector"] * (least + (most - least) * share)
     for name in vectors:
-        total = total + weigh["vector"] / len(vectors) * _by_range(line[f"similarity:{name}"])
+        total = total + meaning / len(vectors) * _by_range(line[f"similarity:{name}"])
     total = total + weigh["knowledge"] * line["knowledge"]
     total = total + weigh["exact"] * line["exact"]
     total = total + weigh["popularity"] * line[POPULARITY]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from shortlist.config.schema import Config
 from shortlist.core.bitmap import Bitmap, clear_rows, rows_of, set_rows
 from shortlist.core.catalogue import Catalogue
+from shortlist.core.context import check_context
 from shortlist.core.errors import ReleaseError, RequestError
 from shortlist.core.order import best_first
 from shortlist.core.search import Measured, SearchAnswer, SearchRequest
@@ -29,6 +30,7 @@ from shortlist.online.search.measure import Measure
 from shortlist.online.search.parts import SearchParts
 from shortlist.online.search.reading import Reading, check_query, read
 from shortlist.online.search.show import check_facets, facet_counts, highlight
+from shortlist.online.search.suggest import suggest
 from shortlist.online.search.ways import vector_ways
 from shortlist.online.snapshot import Snapshot
 from shortlist.release.tree_scores import score
@@ -119,6 +121,14 @@ class SearchPipeline:
                 told.append(Measured(rows, self.names, values))
             return told
 
+    def suggest(self, typed: str, k: int) -> list[str]:
+        """What the beginning of a query may become; see `online.search.suggest`."""
+        with self._lock:
+            if self._live is not None:
+                self._live.refresh()
+            titles = self._live.titles if self._live is not None else None
+            return suggest(self.parts, typed, k, self.filters.visible(now()), titles)
+
     def check(self, request: SearchRequest) -> None:
         """Raise the RequestError that a search deserves, if it deserves one."""
         check_query(request.query)
@@ -135,6 +145,7 @@ class SearchPipeline:
                 raise RequestError(
                     f"{length:,} are too many.", remedy=f"At most {most:,} can be.", where=field
                 )
+        check_context(request.context, self._config.data.events.context, "context")
         self.filters.check(request.where)
         check_facets(self.snapshot.catalogue, request.facets)
 
@@ -272,10 +283,12 @@ class SearchPipeline:
             highlights=self._highlights(reading, shown) if request.highlight else [],
             facets=self._facets(search, rows),
             notes=reading.notes if request.explain else {},
+            context=request.context,
         )
 
     def _highlights(self, reading: Reading, rows: NDArray[np.int32]) -> list[dict[str, str]]:
-        terms = frozenset(reading.terms) | {t for phrase in reading.phrases for t in phrase}
+        quoted = (term for phrase in reading.phrases for term in phrase)
+        terms = frozenset((*reading.terms, *quoted, *reading.begun))
         columns = {
             name: self._catalogue.columns[name]
             for name in self.parts.fields

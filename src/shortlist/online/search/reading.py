@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
@@ -17,11 +18,20 @@ from shortlist.online.retrieval.contract import NOTHING, Found
 from shortlist.online.search.understanding import Understanding
 from shortlist.online.understand.understand import Understood, understand
 from shortlist.text.analyzer import Analyzer
+from shortlist.text.languages import function_words
+from shortlist.text.spelling import Speller
 
 LONGEST = 10_000
 """Characters of a query."""
 WORDS = 64
 """Words of a query that are searched for; a longer one is a text, and these tell what of."""
+
+SENTENCE = 5
+"""A query of so many words is a sentence, in which function words say less than the others."""
+FUNCTION_WORD = 0.5
+"""What they count there."""
+BEGUN = 256
+"""So many words that begin as an unfinished one does are looked at."""
 
 _QUOTED = re.compile(r'["“”]([^"“”]*)["“”]')
 
@@ -37,6 +47,7 @@ class Reading:
             were expanded to.
         phrases: what must stand side by side.
         prefix: what the last word, still being typed, begins with; empty where it is finished.
+        begun: terms of words that begin with it; stems may not begin so themselves.
         corrections: words that were or could be corrected.
         suggestion: the query with all corrections; empty where that is `text`.
         near: rows that the knowledge graph leads to, and how strongly (0 to 1), best first.
@@ -48,6 +59,7 @@ class Reading:
     terms: Mapping[str, float]
     phrases: tuple[tuple[str, ...], ...] = ()
     prefix: str = ""
+    begun: tuple[str, ...] = ()
     corrections: list[Correction] = field(default_factory=list)
     suggestion: str = ""
     near: Found = NOTHING
@@ -56,7 +68,8 @@ class Reading:
     @property
     def wanted(self) -> Wanted:
         """What the words are looked up by."""
-        return Wanted(self.terms, self.phrases, self.prefix)
+        stems = tuple(term for term in self.begun if not term.startswith(self.prefix))
+        return Wanted(self.terms, self.phrases, self.prefix, stems)
 
 
 def read(
@@ -98,7 +111,7 @@ def read(
         confidence=confidence if request.correct else math.inf,
     )
     order = list(understood.terms[:WORDS])
-    terms = _weighed(order, understood)
+    terms = _weighed(order, understood, analyzer)
     entities = [entity for link in understood.entities for entity in link.entities.tolist()]
     near: Found = NOTHING
     if known.graph is not None and walk is not None and entities:
@@ -112,11 +125,21 @@ def read(
         terms=terms,
         phrases=phrases,
         prefix=prefix,
+        begun=_begun(prefix, analyzer, known.speller) if prefix else (),
         corrections=_corrections(understood),
         suggestion=understood.suggestion,
         near=near,
         notes=_notes(understood, known, entities),
     )
+
+
+def _begun(prefix: str, analyzer: Analyzer, speller: Speller | None) -> tuple[str, ...]:
+    """The terms of the commonest words that begin so, and of the beginning as a word of its own."""
+    words = [prefix]
+    if speller is not None:
+        rows = speller.lexicon.words.beginning(prefix, BEGUN)
+        words += speller.lexicon.words.ids(rows)
+    return tuple(dict.fromkeys(term for word in words for term in analyzer.variants(word)))
 
 
 def _scaled(near: Found, understood: Understood) -> Found:
@@ -133,7 +156,7 @@ def _scaled(near: Found, understood: Understood) -> Found:
     return rows, np.asarray(scores * (share**2 / float(scores.max())), np.float32)
 
 
-def _weighed(order: list[str], understood: Understood) -> dict[str, float]:
+def _weighed(order: list[str], understood: Understood, analyzer: Analyzer) -> dict[str, float]:
     terms: dict[str, float] = {}
     for term in order:
         terms[term] = terms.get(term, 0.0) + 1.0
@@ -141,7 +164,19 @@ def _weighed(order: list[str], understood: Understood) -> dict[str, float]:
         for term in expansion.terms:  # a phrase of several words shares the weight of one
             weight = expansion.weight / len(expansion.terms)
             terms[term] = max(terms.get(term, 0.0), weight)
+    if len(order) >= SENTENCE:
+        little = _function_terms(analyzer, analyzer.detect(understood.text))
+        if not little.issuperset(order):
+            for term in little & terms.keys():
+                terms[term] *= FUNCTION_WORD
     return terms
+
+
+@lru_cache(16)
+def _function_terms(analyzer: Analyzer, language: str) -> frozenset[str]:
+    """What the function words of a language are indexed by; none for one that is not known."""
+    words = function_words(language, analyzer.settings.diacritics)
+    return frozenset(term for word in words for term in analyzer.terms(word, language))
 
 
 def _corrections(understood: Understood) -> list[Correction]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import overload
 
+from shortlist.core.context import Context
 from shortlist.core.errors import RequestError
 from shortlist.core.search import SearchAnswer, SearchRequest
-from shortlist.core.times import now
 from shortlist.online.search.pipeline import SearchPipeline
-from shortlist.online.search.suggest import suggest
 
 
 class Searches:
@@ -33,6 +32,7 @@ class Searches:
         highlight: bool = True,
         explain: bool = False,
         place: str = "",
+        context: Context | None = None,
     ) -> SearchAnswer: ...
 
     @overload
@@ -51,6 +51,7 @@ class Searches:
         highlight: bool = True,
         explain: bool = False,
         place: str = "",
+        context: Context | None = None,
     ) -> list[SearchAnswer]: ...
 
     def search(
@@ -68,6 +69,7 @@ class Searches:
         highlight: bool = True,
         explain: bool = False,
         place: str = "",
+        context: Context | None = None,
     ) -> SearchAnswer | list[SearchAnswer]:
         """What a query finds, or each of several queries.
 
@@ -85,6 +87,7 @@ class Searches:
             highlight: whether to tell where in its texts each item matches.
             explain: whether to tell how each item was found and what it scores by.
             place: where it is asked from, as `data.items.place` calls places; empty for unknown.
+            context: what it is asked in, of the names in `data.events.context`.
 
         Raises:
             RequestError: a query is empty or too long, another argument is malformed, or the
@@ -106,6 +109,7 @@ class Searches:
                     highlight=highlight,
                     explain=explain,
                     place=place,
+                    context=context or {},
                 )
                 for one in queries
             ]
@@ -126,8 +130,7 @@ class Searches:
         Raises:
             RequestError: `k` is not 1 to 100, or the release answers no searches.
         """
-        search = self._searching()
-        return suggest(search.parts, typed, k, search.filters.visible(now()))
+        return self._searching().suggest(typed, k)
 
     def _searching(self) -> SearchPipeline:
         if self._search is None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Literal
 
+from shortlist.online.understand.writing import other_ways
 from shortlist.text.analyzer import Analyzer, Token
 from shortlist.text.intent import Intent, IntentClassifier
 from shortlist.text.knowledge import KnowledgeGraph, Link
@@ -13,6 +15,8 @@ from shortlist.text.synonyms import Synonyms
 
 SYNONYM = 0.8
 """What a synonym counts beside the word that was said."""
+OTHER_WRITING = 0.8
+"""What another way to write a word counts."""
 OTHER_FORM = 0.5
 """What a word's stem in another language counts, where the query does not tell its own."""
 
@@ -29,14 +33,14 @@ class Expansion:
         end: the one after the last.
         terms: what is searched for too.
         weight: how much it counts beside them, in (0, 1].
-        why: a `synonym`, or the `form` that a word has in another language.
+        why: a `synonym`, the `form` that a word has in another language, or another `writing`.
     """
 
     start: int
     end: int
     terms: tuple[str, ...]
     weight: float
-    why: Literal["synonym", "form"]
+    why: Literal["synonym", "form", "writing"]
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,7 @@ def understand(
         if corrections:
             tokens = analyzer.tokens(text, language)
     terms = analyzer.terms(text, language)
-    expansions = _forms(tokens, terms, analyzer)
+    expansions = _forms(text, tokens, terms, analyzer)
     if synonyms is not None:
         expansions += [
             Expansion(found.start, found.end, found.terms, SYNONYM, "synonym")
@@ -133,11 +137,18 @@ def _rewritten(query: str, tokens: list[Token], changes: tuple[Change, ...]) -> 
     return "".join([*parts, query[at:]])
 
 
-def _forms(tokens: list[Token], terms: list[str], analyzer: Analyzer) -> list[Expansion]:
-    """The stems of the query's words in the other languages that they may be of."""
+def _forms(text: str, tokens: list[Token], terms: list[str], analyzer: Analyzer) -> list[Expansion]:
+    """The query's words written in other ways, and as the other languages have them."""
     if sum(len(token.terms) for token in tokens) != len(terms):
         return []  # nothing but stop words, which have no stems
-    found, at = [], 0
+    begins = [0, *accumulate(len(token.terms) for token in tokens)]
+    found = [
+        Expansion(begins[start], begins[end], tuple(said), OTHER_WRITING, "writing")
+        for start, end, way in other_ways(text, tokens, analyzer)
+        if begins[start] < begins[end]  # stop words have no terms
+        and (said := analyzer.terms(way)) != terms[begins[start] : begins[end]]
+    ]
+    at = 0
     for token in tokens[:_MOST_FORMS]:
         if len(token.terms) == 1:
             found += [

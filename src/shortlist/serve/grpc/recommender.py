@@ -63,6 +63,7 @@ class Recommender:
                     request=event.request,
                     propensity=event.propensity if event.HasField("propensity") else None,
                     variants=dict(event.variants) or None,
+                    context=dict(event.context) or None,
                 )
                 for event in request.events
             ]
@@ -86,6 +87,7 @@ def _request(sent: pb.RecommendRequest | pb.SimilarRequest, item: str | None = N
         exclude=list(sent.exclude),
         seen=sent.seen if sent.HasField("seen") else None,
         explain=sent.explain,
+        context=dict(sent.context) if isinstance(sent, pb.RecommendRequest) else {},
     )
 
 
@@ -118,6 +120,7 @@ def _search_request(sent: pb.TextSearchRequest) -> SearchRequest:
         highlight=sent.highlight if sent.HasField("highlight") else True,
         explain=sent.explain,
         place=sent.place,
+        context=dict(sent.context),
     )
 
 

@@ -7,20 +7,29 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class RecommendRequest(_message.Message):
-    __slots__ = ("user", "k", "where", "exclude", "seen", "explain")
+    __slots__ = ("user", "k", "where", "exclude", "seen", "explain", "context")
+    class ContextEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     USER_FIELD_NUMBER: _ClassVar[int]
     K_FIELD_NUMBER: _ClassVar[int]
     WHERE_FIELD_NUMBER: _ClassVar[int]
     EXCLUDE_FIELD_NUMBER: _ClassVar[int]
     SEEN_FIELD_NUMBER: _ClassVar[int]
     EXPLAIN_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
     user: str
     k: int
     where: str
     exclude: _containers.RepeatedScalarFieldContainer[str]
     seen: bool
     explain: bool
-    def __init__(self, user: _Optional[str] = ..., k: _Optional[int] = ..., where: _Optional[str] = ..., exclude: _Optional[_Iterable[str]] = ..., seen: _Optional[bool] = ..., explain: _Optional[bool] = ...) -> None: ...
+    context: _containers.ScalarMap[str, str]
+    def __init__(self, user: _Optional[str] = ..., k: _Optional[int] = ..., where: _Optional[str] = ..., exclude: _Optional[_Iterable[str]] = ..., seen: _Optional[bool] = ..., explain: _Optional[bool] = ..., context: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class SimilarRequest(_message.Message):
     __slots__ = ("item", "user", "k", "where", "exclude", "seen", "explain")
@@ -92,7 +101,14 @@ class Answer(_message.Message):
     def __init__(self, request: _Optional[str] = ..., release: _Optional[str] = ..., items: _Optional[_Iterable[_Union[Item, _Mapping]]] = ..., variants: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class TextSearchRequest(_message.Message):
-    __slots__ = ("query", "user", "k", "where", "exclude", "facets", "seen", "correct", "unfinished", "highlight", "explain", "place")
+    __slots__ = ("query", "user", "k", "where", "exclude", "facets", "seen", "correct", "unfinished", "highlight", "explain", "place", "context")
+    class ContextEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     QUERY_FIELD_NUMBER: _ClassVar[int]
     USER_FIELD_NUMBER: _ClassVar[int]
     K_FIELD_NUMBER: _ClassVar[int]
@@ -105,6 +121,7 @@ class TextSearchRequest(_message.Message):
     HIGHLIGHT_FIELD_NUMBER: _ClassVar[int]
     EXPLAIN_FIELD_NUMBER: _ClassVar[int]
     PLACE_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
     query: str
     user: str
     k: int
@@ -117,7 +134,8 @@ class TextSearchRequest(_message.Message):
     highlight: bool
     explain: bool
     place: str
-    def __init__(self, query: _Optional[str] = ..., user: _Optional[str] = ..., k: _Optional[int] = ..., where: _Optional[str] = ..., exclude: _Optional[_Iterable[str]] = ..., facets: _Optional[_Iterable[str]] = ..., seen: _Optional[bool] = ..., correct: _Optional[bool] = ..., unfinished: _Optional[bool] = ..., highlight: _Optional[bool] = ..., explain: _Optional[bool] = ..., place: _Optional[str] = ...) -> None: ...
+    context: _containers.ScalarMap[str, str]
+    def __init__(self, query: _Optional[str] = ..., user: _Optional[str] = ..., k: _Optional[int] = ..., where: _Optional[str] = ..., exclude: _Optional[_Iterable[str]] = ..., facets: _Optional[_Iterable[str]] = ..., seen: _Optional[bool] = ..., correct: _Optional[bool] = ..., unfinished: _Optional[bool] = ..., highlight: _Optional[bool] = ..., explain: _Optional[bool] = ..., place: _Optional[str] = ..., context: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class FoundItem(_message.Message):
     __slots__ = ("id", "score", "highlights", "explain")
@@ -214,8 +232,15 @@ class SuggestAnswer(_message.Message):
     def __init__(self, suggestions: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Event(_message.Message):
-    __slots__ = ("user", "item", "kind", "time", "position", "request", "propensity", "variants")
+    __slots__ = ("user", "item", "kind", "time", "position", "request", "propensity", "variants", "context")
     class VariantsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class ContextEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
@@ -230,6 +255,7 @@ class Event(_message.Message):
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     PROPENSITY_FIELD_NUMBER: _ClassVar[int]
     VARIANTS_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
     user: str
     item: str
     kind: str
@@ -238,7 +264,8 @@ class Event(_message.Message):
     request: str
     propensity: float
     variants: _containers.ScalarMap[str, str]
-    def __init__(self, user: _Optional[str] = ..., item: _Optional[str] = ..., kind: _Optional[str] = ..., time: _Optional[int] = ..., position: _Optional[int] = ..., request: _Optional[str] = ..., propensity: _Optional[float] = ..., variants: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    context: _containers.ScalarMap[str, str]
+    def __init__(self, user: _Optional[str] = ..., item: _Optional[str] = ..., kind: _Optional[str] = ..., time: _Optional[int] = ..., position: _Optional[int] = ..., request: _Optional[str] = ..., propensity: _Optional[float] = ..., variants: _Optional[_Mapping[str, str]] = ..., context: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class PostRequest(_message.Message):
     __slots__ = ("events",)

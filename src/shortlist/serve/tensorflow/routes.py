@@ -20,7 +20,7 @@ from shortlist.config.schema import ServeSection
 from shortlist.core.errors import RequestError, ShortlistError, did_you_mean
 from shortlist.online.snapshot import Snapshot
 from shortlist.release.publish import Releases
-from shortlist.serve.errors import JSON, NotFoundError, status_of
+from shortlist.serve.errors import JSON, NotFoundError, log_failure, status_of
 from shortlist.serve.paths import Http
 from shortlist.serve.service import Service
 from shortlist.serve.tensorflow.servables import Servable, servables_of
@@ -135,7 +135,7 @@ class Models:
         """
         _, servable = self._servable(target.name, target.version)
         call = read_call(body, servable.signatures)
-        if _rows(call.inputs) > LARGE:
+        if queries_in(call.inputs) > LARGE:
             outputs = await asyncio.to_thread(servable.predict, call.signature, call.inputs)
         else:
             outputs = servable.predict(call.signature, call.inputs)
@@ -173,6 +173,7 @@ def model_routes(
         HTTPException: http_error,
         UnicodeDecodeError: not_utf8,
         RecursionError: too_deep,
+        Exception: failed,
     }
     bad = {
         400: ResponseSpec(ModelError, description="The body or the path is wrong."),
@@ -236,9 +237,15 @@ def too_deep(request: Http, error: RecursionError) -> Response[bytes]:
     return _error(400, "the body is nested too deeply. Flatten it.")
 
 
-def _rows(inputs: Tensors) -> int:
+def failed(request: Http, error: Exception) -> Response[bytes]:
+    """A bug, in TensorFlow Serving's form."""
+    log_failure(request, error)
+    return _error(500, "the server failed. The server's log says why.")
+
+
+def queries_in(inputs: Tensors) -> int:
     """How many queries, histories or texts inputs hold."""
-    several = [tensor for tensor in inputs.values() if tensor.ndim > 1 or tensor.dtype == object]
+    several = [t for t in inputs.values() if t.ndim > 1 or (t.ndim and t.dtype == object)]
     return max((len(tensor) for tensor in several), default=0)
 
 

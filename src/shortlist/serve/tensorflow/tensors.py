@@ -3,11 +3,13 @@
 Two forms of the same thing. Columns, `{"inputs": …}`: each input whole, by name, or bare where
 the signature has one input; answered with `{"outputs": …}`. Rows, `{"instances": […]}`: the inputs
 cut along their first axis; answered with `{"predictions": […]}`, the outputs cut the same way.
+A text may be `{"b64": …}`, the base64 of its UTF-8.
 """
 
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -49,6 +51,7 @@ def read_call(body: bytes, signatures: Mapping[str, Signature]) -> Call:
     """
     given = _object(body)
     name = given.get("signature_name", DEFAULT)
+    name = DEFAULT if name == "" else name  # as clients write it that fill every field in
     if not isinstance(name, str) or name not in signatures:
         raise RequestError(
             f"{name!r} is not a signature.",
@@ -105,7 +108,7 @@ def _object(body: bytes) -> dict[str, Any]:
 
 def _columns(value: Any, wanted: Mapping[str, Tensor]) -> dict[str, Any]:
     """Each input's JSON, from `inputs`."""
-    if isinstance(value, dict):
+    if isinstance(value, dict) and not _is_encoded(value, wanted):
         _check_names(value, wanted, "inputs")
         return value
     return {_only(wanted, "inputs"): value}
@@ -117,7 +120,7 @@ def _rows(value: Any, wanted: Mapping[str, Tensor]) -> dict[str, Any]:
         raise RequestError(
             f"this is {_called(value)}.", remedy="Give a list of instances.", where="instances"
         )
-    named = [isinstance(instance, dict) for instance in value]
+    named = [isinstance(row, dict) and not _is_encoded(row, wanted) for row in value]
     if not any(named):
         return {_only(wanted, "instances"): value}
     if not all(named):
@@ -130,6 +133,27 @@ def _rows(value: Any, wanted: Mapping[str, Tensor]) -> dict[str, Any]:
     for place, instance in enumerate(value):
         _check_names(instance, wanted, f"instances[{place}]")
     return {name: [instance[name] for instance in value] for name in wanted}
+
+
+def _is_encoded(value: Any, wanted: Mapping[str, Tensor]) -> bool:
+    """Whether an object is a text and not inputs by name."""
+    return isinstance(value, dict) and value.keys() == {"b64"} and "b64" not in wanted
+
+
+def _decoded(value: Any, where: str) -> Any:
+    """Texts in nested lists, those that are encoded as what they stand for."""
+    if isinstance(value, list):
+        return [_decoded(inner, f"{where}[{i}]") for i, inner in enumerate(value)]
+    if not isinstance(value, dict) or value.keys() != {"b64"}:
+        return value
+    try:
+        return b64decode(value["b64"], validate=True).decode()
+    except (TypeError, ValueError):  # of which bad base64 and bad UTF-8 are kinds
+        raise RequestError(
+            "'b64' is not the base64 of a text in UTF-8.",
+            remedy="Encode it again, or give the text itself.",
+            where=where,
+        ) from None
 
 
 def _check_names(given: Mapping[str, Any], wanted: Mapping[str, Tensor], where: str) -> None:
@@ -162,6 +186,7 @@ def _tensor(value: Any, dtype: str, where: str) -> NDArray[Any]:
     """JSON as an array of a type, in which every number is finite."""
     target = DTYPES[dtype]
     kinds = KINDS[target.kind]
+    value = _decoded(value, where) if kinds == "U" else value
     try:
         array = np.array(value)
     except ValueError:

@@ -11,8 +11,8 @@ from litestar import Litestar
 from shortlist.serve.application import Lifespan, application
 from shortlist.serve.supervise import (
     answer,
-    check_addresses,
     end_with_parent,
+    reserved,
     supervise,
     surroundings,
 )
@@ -42,15 +42,14 @@ def serve_vectors(
         StoreError: the store cannot be opened.
         AddressError: an address is taken or not this machine's.
     """
-    check_addresses(host, {"port": port, "grpc_port": grpc_port})
     at = at if "://" in at else str(Path(at).resolve())
-    open_vectors(at).close()
     plural = "" if workers == 1 else "s"
     address = f"http://{host}:{port}"
     also = f", gRPC at {host}:{grpc_port}" if grpc_port else ""
     text = f"vectors answer at {address} with {workers} worker{plural}{also}, see {address}/docs"
-    print(text, file=sys.stderr, flush=True)
-    with surroundings():
+    with reserved(host, {"port": port, "grpc_port": grpc_port}), surroundings():
+        open_vectors(at).close()
+        print(text, file=sys.stderr, flush=True)
         supervise(worker, (at, host, port, grpc_port), workers)
 
 

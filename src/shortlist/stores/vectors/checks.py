@@ -141,8 +141,8 @@ def matrix_of(vectors: Any, field: VectorField, where: str) -> Floats:
     """Vectors of a field, contiguous `float32[n, dim]`, fit for its metric.
 
     Raises:
-        RequestError: a wrong shape or type, a number that is not finite in float32, or a zero
-            vector under cosine.
+        RequestError: a wrong shape or type, a number that is not finite in float32, a zero vector
+            under cosine, or else one whose squared length is not finite in float32.
     """
     try:
         numbers = np.asarray(vectors)
@@ -172,6 +172,15 @@ def matrix_of(vectors: Any, field: VectorField, where: str) -> Floats:
             remedy="Send finite numbers that float32 can hold.",
             where=where,
         )
+    if field.metric != "cosine":
+        with np.errstate(over="ignore"):
+            long = ~np.isfinite(np.einsum("ij,ij->i", matrix, matrix))
+        if long.any():
+            raise RequestError(
+                f"vector {int(long.argmax())} is so long that its square is no finite float32.",
+                remedy="Scale the vectors down, or use the metric cosine.",
+                where=where,
+            )
     if field.metric == "cosine" and len(matrix):
         zero = ~matrix.any(axis=1)
         if zero.any():

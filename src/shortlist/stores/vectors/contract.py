@@ -12,7 +12,8 @@ Implementations: embedded (a folder: SQLite rows and index segments) and Milvus 
 | `integer`  | int between ±2**53                          | None     | `year > 2015`            |
 | `number`   | float, finite                               | None,NaN | `price < 9.5`            |
 | `boolean`  | bool                                        | None     | `adult == false`         |
-| `time`     | int microseconds, datetime or ISO 8601 text | None     | `added > "2026-01-31"`   |
+| `time`     | int microseconds, date, datetime,           | None,NaT | `added > "2026-01-31"`   |
+|            | datetime64 arrays, ISO 8601 text            |          |                          |
 """
 
 from __future__ import annotations

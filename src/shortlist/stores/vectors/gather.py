@@ -21,6 +21,8 @@ _LISTS_FROM = 3_000_000
 """Numbers (rows x width) from which lists are worth training: a scan of so many takes 1 ms."""
 _HALF_MOST = 60_000.0
 """Lists keep vectors at half precision, which can hold this; larger numbers are scanned."""
+_HALF_LEAST = 1e-3
+"""Vectors of smaller numbers only are scanned too: halves have few digits of those."""
 _CHUNK = 8_192
 
 
@@ -96,10 +98,14 @@ def _chunks(view: View, field: str) -> Iterator[tuple[slice, Floats]]:
 
 
 def _fits(view: View, field: str) -> bool:
-    """Whether half precision can hold the vectors."""
+    """Whether half precision can hold the vectors, and not too few of their digits."""
     if _member(view, field) is not None:
         return True
-    return all(float(np.abs(part).max()) < _HALF_MOST for _, part in _chunks(view, field))
+    for _, part in _chunks(view, field):
+        largest = np.abs(part).max(axis=1)
+        if largest.max() >= _HALF_MOST or largest[largest > 0].min(initial=1.0) < _HALF_LEAST:
+            return False
+    return True
 
 
 def _member(view: View, field: str) -> Member | None:

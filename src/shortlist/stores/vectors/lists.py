@@ -29,7 +29,8 @@ from shortlist.index.ivf import Codes, IvfIndex
 from shortlist.index.reach import ListSample
 from shortlist.index.tune import filters_for, sample_queries, tune
 from shortlist.index.vectors import VectorTable
-from shortlist.stores.vectors.metric import Floats
+from shortlist.stores.vectors.contract import VectorField
+from shortlist.stores.vectors.metric import Floats, asked
 
 OUTGROWN = 8
 """Until all segments are of the new family each family is searched by itself, so not too often."""
@@ -165,7 +166,11 @@ class Source:
 
 
 def build_lists(
-    vectors: Halves, near: Member | None, sources: Sequence[Source], progress: Progress
+    vectors: Halves,
+    near: Member | None,
+    sources: Sequence[Source],
+    progress: Progress,
+    field: VectorField | None = None,
 ) -> tuple[Lists, Family]:
     """An index over vectors, of the family of `near` unless that is outgrown.
 
@@ -174,6 +179,7 @@ def build_lists(
         near: the family that the store's segments have; None for none.
         sources: where rows are already; those of the family are taken over as they are.
         progress: told of the steps.
+        field: whose vectors they are, which says what queries look like; None: like the vectors.
     """
     n = len(vectors)
     index = None
@@ -207,7 +213,7 @@ def build_lists(
         return Lists(index, table, sample, "pq", near.settings, threads=1), near.family
     settings = Settings(100, {"nprobe": min(32, index.nlist), "k_factor": 2})
     lists = Lists(index, table, sample, "pq", settings, threads=1)
-    return _tuned(lists, rows, vectors, progress), Family(_checksum(index), n)
+    return _tuned(lists, rows, vectors, progress, field), Family(_checksum(index), n)
 
 
 def _trained(vectors: Halves, progress: Progress) -> Any:
@@ -289,9 +295,19 @@ def _checksum(index: Any) -> str:
     return str(xxh3_64_hexdigest(centroids.tobytes() + codes.tobytes()))
 
 
-def _tuned(lists: Lists, rows: NDArray[np.int32], vectors: Halves, progress: Progress) -> Lists:
+def _tuned(
+    lists: Lists,
+    rows: NDArray[np.int32],
+    vectors: Halves,
+    progress: Progress,
+    field: VectorField | None,
+) -> Lists:
     section = IndexSection(kind="ivf")
-    queries = sample_queries(vectors, _QUERIES, np.random.default_rng(len(rows)))
+    random = np.random.default_rng(len(rows))
+    if field is None:
+        queries = sample_queries(vectors, _QUERIES, random)
+    else:
+        queries = asked(sample_queries(vectors[:, : field.dim], _QUERIES, random), field.metric)
     filters = filters_for(rows, vectors, queries[0])
     truth = ExactIndex.build(rows, vectors)
     return tune(lists, truth, queries, filters, section.recall, section.at, progress)[0]

@@ -5,7 +5,8 @@ query q becomes (q, 1), so that their product is (|q|² - |q - x|²)/2, which or
 distance does. Source: Bachrach et al., "Speeding up the Xbox recommender system using a Euclidean
 transformation for inner-product spaces", RecSys 2014, section 3, the other way round.
 h is split over the columns that are added, because indexes may keep numbers at half precision:
-one holds it rounded to half precision, the next what is left.
+one holds it rounded to half precision, the next what is left, all that is too large for a half too
+(vectors with such numbers are never kept as halves).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ Floats = NDArray[np.float32]
 
 _ADDED = 4  # columns; a multiple of 4 keeps the widths that product quantisation likes
 _SCALE = np.float32(64.0)  # h is divided by this in vectors, and multiplied in queries
+_LEAST = np.float32(np.finfo(np.float16).min)
 
 
 def indexed(vectors: Floats, metric: Metric) -> Floats:
@@ -29,7 +31,7 @@ def indexed(vectors: Floats, metric: Metric) -> Floats:
         return _unit(vectors)
     n, dim = vectors.shape
     half = -0.5 * np.einsum("ij,ij->i", vectors, vectors) / _SCALE
-    coarse = half.astype(np.float16).astype(np.float32)
+    coarse = np.maximum(half, _LEAST).astype(np.float16).astype(np.float32)
     out = np.zeros((n, dim + _ADDED), np.float32)
     out[:, :dim] = vectors
     out[:, dim] = coarse

@@ -208,7 +208,7 @@ def write_segment(folder: Path, content: Content, schema: StoreSchema, progress:
         family = None
         if held.vectors.dtype == np.float16:
             halves = held.vectors.astype(np.float16, copy=False)
-            index, family = build_lists(halves, held.near, held.sources, progress)
+            index, family = build_lists(halves, held.near, held.sources, progress, field)
         else:
             index = ExactIndex.build(np.arange(n, dtype=np.int32), held.vectors)
         index.save(beside / f"field{i}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,8 @@ def values_of(name: str, kind: AttributeKind, values: Any, n: int) -> list[Attri
     if values is None:
         return [None] * n
     where = f"attributes.{name}"
+    if kind == "time" and isinstance(values, np.ndarray) and values.dtype.kind == "M":
+        values = values.astype("datetime64[us]")  # else nanoseconds come out as bare numbers
     values = values.tolist() if hasattr(values, "tolist") else values
     if isinstance(values, str) or not isinstance(values, Collection):
         raise RequestError(
@@ -85,12 +87,22 @@ def _value(value: Any, kind: AttributeKind, place: int, where: str) -> Attribute
             if whole and abs(int(value)) <= _EXACT:
                 return int(value)
         case "number":
-            real = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-            if real and math.isfinite(float(value)):
-                return float(value)
+            number = _number(value)
+            if math.isfinite(number):
+                return number
         case "time":
             return _instant(value, place, where)
     raise _unfit(value, kind, place, where)
+
+
+def _number(value: Any) -> float:
+    """A number as a float; not finite where it is none, or too large for one."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def _text(value: Any, kind: AttributeKind, place: int, where: str) -> str:
@@ -105,6 +117,8 @@ def _instant(value: Any, place: int, where: str) -> int:
             value = datetime.fromisoformat(value)
         except ValueError:
             raise _unfit(value, "time", place, where) from None
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day)
     if isinstance(value, datetime):
         aware = value if value.tzinfo else value.replace(tzinfo=UTC)
         return round(aware.timestamp() * SECOND)

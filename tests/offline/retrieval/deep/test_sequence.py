@@ -105,6 +105,18 @@ def test_the_taste_of_a_history_is_what_it_is_answered_with(config: SequenceRetr
 
 
 @pytest.mark.parametrize("config", [SMALL, POOLED], ids=["transformer", "pooled"])
+def test_the_queries_that_an_index_is_tuned_on_are_encoded_histories(
+    config: SequenceRetriever,
+) -> None:
+    vectors = fit(config, two_tastes(users=200))["vector"]
+    assert isinstance(vectors, ItemVectors)
+    assert vectors.queries is not None
+    assert vectors.queries.shape == (200, vectors.vectors.shape[1])
+    best = np.argsort(-(vectors.queries @ vectors.vectors.T), axis=1)[:, 0] % 2
+    assert 60 < best.sum() < 140
+
+
+@pytest.mark.parametrize("config", [SMALL, POOLED], ids=["transformer", "pooled"])
 def test_unknown_items_of_a_history_are_passed_over(config: SequenceRetriever) -> None:
     events = [(user, (user + n) % 6, DAY + n * MINUTE) for user in range(30) for n in range(4)]
     data = training_data([*events, (0, 6, DAY + 9 * MINUTE)], 7)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from shortlist.index.compare import stored_vectors
 from shortlist.project import Project
 
 SETTINGS = """
@@ -49,6 +50,10 @@ def test_encoders_are_trained_published_and_answer(tmp_path: Path) -> None:
     assert project.train().published
     runs = folder / ".shortlist" / "runs"
     assert {run.name for run in runs.iterdir()} == {"sequence", "two_tower"}
+    for name in ("sequence", "two_tower"):
+        kept = stored_vectors(project.releases.current_path() / "indexes" / name)
+        assert kept.queries is not None
+        assert kept.queries.shape[1] == kept.vectors.shape[1]
     engine = project.open()
     answer = engine.recommend("u7", k=3, explain=True)
     # u7 went from i11 to i16: what comes next on the ring is i17.

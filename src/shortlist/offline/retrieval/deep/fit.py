@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from shortlist.config.schema import SequenceRetriever, TwoTowerRetriever
 from shortlist.core.progress import Progress
 from shortlist.features.contract import HISTORY
+from shortlist.index.tune import QUERIES
 from shortlist.offline.data.training import TrainingData
 from shortlist.offline.retrieval.deep import checkpoint, sizes
 from shortlist.offline.retrieval.deep.entities import Entities
@@ -139,8 +140,23 @@ def learn(
         memory.weights = {key: value.cpu().numpy() for key, value in model.state_dict().items()}
     with torch.no_grad():
         vectors = model.vectors().float().cpu().numpy()
+        queries = _queries(model, histories, chosen.reach, seed, processes.device)
     encoder = export(model, histories.place, chosen.reach, times=times)
-    return {"encoder": encoder, "vector": ItemVectors(histories.rows, vectors)}
+    return {"encoder": encoder, "vector": ItemVectors(histories.rows, vectors, queries)}
+
+
+def _queries(
+    model: Learner, histories: Histories, reach: int, seed: int, device: torch.device
+) -> NDArray[np.float32]:
+    """What the model makes of some histories, each as it was at one of its interactions."""
+    random = np.random.default_rng([seed, len(histories.starts)])
+    longer = np.flatnonzero(histories.stops - histories.starts > 1)
+    users = np.sort(random.permutation(longer)[:QUERIES])
+    first = histories.starts[users]
+    at = random.integers(first + 1, histories.stops[users])
+    arrays = (*histories.windows(first, at, reach), histories.time[at])
+    tensors = [torch.from_numpy(np.ascontiguousarray(array)).to(device) for array in arrays]
+    return np.asarray(model.encode(*tensors).float().cpu().numpy(), np.float32)
 
 
 def _made(

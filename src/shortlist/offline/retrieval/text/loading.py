@@ -31,7 +31,7 @@ def load_model(name: str, progress: Progress) -> SentenceTransformer:
     if name.startswith((".", "/", "~")) and not folder.is_dir():
         raise ConfigError(
             f'{KEY} = "{name}" cannot be loaded: there is no folder {folder.resolve()}.',
-            remedy="Correct the path; one that is not absolute begins where the command runs.",
+            remedy="Correct the path; `./model` is a folder in the project's folder.",
         )
     require_torch("text_encoder")
     if find_spec("sentence_transformers") is None:
