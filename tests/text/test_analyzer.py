@@ -27,7 +27,7 @@ MIXED = st.text(
     st.one_of(
         st.characters(codec=None),
         st.sampled_from(
-            " \t\n'’.,:_-#+0123456789aAéÉßİıſﬁΣςжЙё가각한ㄱ漢字かカｶﾞーกำख़क्ष"
+            " \t\n'’.,:_-#+0123456789aAéÉßİıſﬁΣςжЙё가각한ㄱ漢字かカｶﾞーกำख़क्षन्दँण्ड़"
             "👍🏽🇰🇷\u200d\ufe0f\ud800\0"
         ),
     ),
@@ -50,7 +50,16 @@ def test_accents_are_kept_where_the_settings_say_so() -> None:
 
 
 def test_signs_that_are_letters_to_their_readers_stay() -> None:
-    assert ENGLISH.normalise("हिन्दी が Й") == "हिन्दी が й"
+    assert ENGLISH.normalise("जन्म が Й") == "जन्म が й"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("हिन्दी", "हिंदी"), ("सम्बन्ध", "संबंध"), ("पाँच", "पांच"), ("फ़िल्म", "फिल्म"), ("अण्डा", "अंडा")],
+)
+def test_the_spellings_of_a_hindi_word_are_one(one: str, other: str) -> None:
+    assert ENGLISH.normalise(one) == ENGLISH.normalise(other)
+    assert Analyzer(AnalyzerSettings(diacritics=True)).normalise(one) != other
 
 
 @pytest.mark.parametrize(
@@ -72,7 +81,12 @@ def test_words_end_where_readers_of_any_script_expect(text: str, words: list[str
 def test_terms_are_stems_and_possessives_fall_away() -> None:
     assert ENGLISH.terms("McDonald’s running shoes") == ["mcdonald", "run", "shoe"]
     assert ENGLISH.terms("mcdonalds") == ["mcdonald"]
+    assert ENGLISH.terms("80's 1990’s 1984's") == ["80s", "1990s", "1984"]
     assert EUROPEAN.terms("l'homme et les chats", "fr") == ["homm", "et", "le", "chat"]
+
+
+def test_one_letter_is_no_stem() -> None:
+    assert Analyzer(AnalyzerSettings(("hi",))).terms("टॉम को का") == ["टॉम", "को", "का"]
 
 
 def test_a_text_is_stemmed_in_its_own_language() -> None:
@@ -104,8 +118,54 @@ def test_segmenters_find_the_words_of_chinese_japanese_and_korean() -> None:
     assert "清华大学" in SEGMENTED.words("我来到北京清华大学")
     assert SEGMENTED.words("ワイヤレスマウスを買いました")[:2] == ["ワイヤレス", "マウス"]
     assert "買う" in SEGMENTED.terms("ワイヤレスマウスを買いました")
-    assert SEGMENTED.terms("자전거를") == SEGMENTED.terms("자전거가") == ["자전거"]
+    assert SEGMENTED.terms("자전거를")[0] == SEGMENTED.terms("자전거가")[0] == "자전거"
     assert SEGMENTED.words("자전거를 샀다") == ["자전거를", "샀다"]
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "terms"),
+    [
+        ("zh", "大学生的生活", ["大学", "大学生", "学生", "生的", "的", "的生", "生活"]),
+        (
+            "ja",
+            "自転車を買った",
+            ["自転車", "自転", "転車", "車を", "を", "を買", "買う", "買っ", "った", "た"],
+        ),
+        ("ko", "자전거도로에서", ["자전거", "자전", "전거", "거도", "도로", "로에", "에서"]),
+    ],
+)
+def test_pairs_stand_beside_segments_each_after_the_word_it_begins_in(
+    language: str, text: str, terms: list[str]
+) -> None:
+    assert SEGMENTED.terms(text, language) == terms
+
+
+@given(
+    st.one_of(
+        st.text("大学生的活京都東自転車を買ったいて", min_size=2, max_size=12),
+        st.text("자전거도로에서", min_size=2, max_size=12),
+    ),
+    st.data(),
+)
+def test_any_two_characters_of_a_text_find_it(text: str, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(text) - 2))
+    language = SEGMENTED.detect(text)
+    query = text[start : start + 2]
+    assert set(SEGMENTED.terms(query, language)) & set(SEGMENTED.terms(text, language))
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [("我们", "zh"), ("你好", "zh"), ("駅前", "ja"), ("佐々木", "ja"), ("国立公園", "ja")],
+)
+def test_characters_tell_chinese_from_japanese(text: str, language: str) -> None:
+    for languages in (("ja", "zh"), ("zh", "ja")):
+        assert Analyzer(AnalyzerSettings(languages)).detect(text) == language
+
+
+def test_characters_of_both_are_of_the_language_named_first() -> None:
+    assert Analyzer(AnalyzerSettings(("ja", "zh"))).detect("京都") == "ja"
+    assert Analyzer(AnalyzerSettings(("zh", "ja"))).detect("京都") == "zh"
 
 
 def test_a_segmenter_takes_any_length() -> None:

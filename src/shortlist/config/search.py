@@ -19,7 +19,8 @@ class TextSection(Section, frozen=True):
         stop_words: whether stop words are left out.
         diacritics: whether accents are kept; `é` and `e` are one letter otherwise.
         cjk: how Chinese, Japanese and Korean are cut into words: `segmenter` (needs
-            `shortlist[cjk]`), `bigrams`, or `auto` (a segmenter where one is installed).
+            `shortlist[cjk]`; pairs of characters are found too), `bigrams` (pairs alone), or `auto`
+            (a segmenter where one is installed).
     """
 
     languages: list[str] = msgspec.field(default_factory=lambda: ["en"])

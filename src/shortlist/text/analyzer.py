@@ -29,10 +29,11 @@ from shortlist.text.settings import AnalyzerSettings
 from shortlist.text.stemmers import stemmers
 from shortlist.text.telling import Languages
 
-_CODE = 1
+_CODE = 2
 """To be raised when anything in this file or in `languages` gives another result."""
 
 _ELISION = re.compile(r"^(?:[cdjlmnst]|qu|jusqu|lorsqu|puisqu|quoiqu|un|de[il]l|ne[il]l|al|sul)l?'")
+_DECADE = re.compile(r"[0-9]*0's")
 _ELIDES = ("fr", "it", "ca")
 _PLAIN = AnalyzerSettings()
 _REMEMBERED = 1 << 16
@@ -355,31 +356,28 @@ class Analyzer:
         if kind == "dense" and len(said) > 1:
             parts = self._dense(said, language)
         elif kind == "hangul":
-            parts = [_Part(said, 0, len(piece), self._korean(said, language))]
+            terms = tuple(chain.from_iterable(part.terms for part in self._dense(said, language)))
+            parts = [_Part(said, 0, len(piece), terms or (said,))]
         elif kind == "run":
-            terms = tuple(part.base for part in segment.bigrams(said))
-            parts = [_Part(said, 0, len(piece), terms)]
+            parts = [_Part(said, 0, len(piece), tuple(pair for _, pair in segment.pairs(said)))]
         else:
             parts = [_Part(said, 0, len(piece), self._terms_of_word(said, language))]
         words = tuple(part.text for part in parts)
         return _Cut(parts, words, tuple(term for part in parts for term in part.terms))
 
     def _dense(self, run: str, language: str) -> list[_Part]:
+        """The words of a run without spaces, or that may be cut further: segments, or pairs."""
         segmented = language in self._segmented
-        cut = segment.segmenter(language) if segmented else segment.bigrams
-        parts = []
-        for part in cut(run):
-            term = (self.settings.stemming and part.base) or part.text
-            stop = self._stops(part.text, language) or (not part.base and self.settings.stop_words)
-            parts.append(_Part(part.text, part.start, part.end, () if stop else (term,)))
-        return parts
-
-    def _korean(self, run: str, language: str) -> tuple[str, ...]:
-        if language not in self._segmented:
-            return tuple(part.base for part in segment.bigrams(run))
-        parts = segment.segmenter("ko")(run)
-        terms = (part.base if self.settings.stemming else part.text for part in parts)
-        return tuple(filter(None, terms)) or (run,)
+        words = segment.segmenter(language)(run) if segmented else segment.bigrams(run)
+        terms = [word.base if self.settings.stemming else word.text for word in words]
+        if language != "ko":  # whose particles are no terms
+            terms = [term or word.text for term, word in zip(terms, words, strict=True)]
+        held = segment.with_pairs(run, words, terms) if segmented else [(term,) for term in terms]
+        none = [self.settings.stop_words and not word.base for word in words]
+        return [
+            _Part(w.text, w.start, w.end, () if stop or self._stops(w.text, language) else own)
+            for w, own, stop in zip(words, held, none, strict=True)
+        ]
 
     def _terms_of_word(self, word: str, language: str) -> tuple[str, ...]:
         if self._stops(word, language):
@@ -387,11 +385,12 @@ class Analyzer:
         if "'" in word:
             if language in _ELIDES:
                 word = _ELISION.sub("", word, count=1) or word
-            elif word.endswith("'s"):
+            elif word.endswith("'s") and not _DECADE.fullmatch(word):
                 word = word[:-2]
             word = word.replace("'", "")
         if self.settings.stemming and language in STEMMERS:
-            word = stemmers.of(language).stemWord(word) or word
+            stem = stemmers.of(language).stemWord(word)
+            word = stem if len(stem) > 1 else word  # one letter (क of का, के, को) is no stem
         return (word,)
 
     def _stops(self, word: str, language: str) -> bool:

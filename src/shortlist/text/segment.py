@@ -8,7 +8,7 @@ same in a query and in a document.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from importlib import metadata
 from typing import NamedTuple
@@ -31,6 +31,8 @@ PACKAGES: dict[str, tuple[str, ...]] = {
 _LONGEST = 4_000
 """Characters that a segmenter is given at once; Sudachi takes at most 49,149 bytes."""
 _CLUSTER = regex.compile(r"\X")
+_PLAIN = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}ー가-힣]*")
+"""Runs in which every code point is a cluster."""
 _KANA = regex.compile(r"[\p{Hiragana}\p{Katakana}]")
 
 
@@ -88,16 +90,48 @@ def segmenters(mode: CjkMode, wanted: tuple[str, ...]) -> dict[str, dict[str, st
     return {language: packages for language, packages in found.items() if packages}
 
 
-def bigrams(run: str) -> list[Part]:
-    """Overlapping pairs of characters as readers see them; a single one by itself."""
+def pairs(run: str) -> list[tuple[int, str]]:
+    """Overlapping pairs of characters as readers see them, each after where it begins.
+
+    A single character is by itself.
+    """
+    if len(run) < 2:
+        return [(0, run)] if run else []
+    if _PLAIN.fullmatch(run):
+        return [(start, run[start : start + 2]) for start in range(len(run) - 1)]
     ends = [match.end() for match in _CLUSTER.finditer(run)]
-    starts = [0, *ends[:-1]]
     if len(ends) < 2:
-        return [Part(run, 0, len(run), run)] if run else []
-    return [
-        Part(run[start:end], start, end, run[start:end])
-        for start, end in zip(starts, ends[1:], strict=False)
-    ]
+        return [(0, run)]
+    starts = [0, *ends[:-1]]
+    return [(start, run[start:end]) for start, end in zip(starts, ends[1:], strict=False)]
+
+
+def bigrams(run: str) -> list[Part]:
+    """`pairs` as words."""
+    return [Part(pair, start, start + len(pair), pair) for start, pair in pairs(run)]
+
+
+def with_pairs(run: str, words: Sequence[Part], terms: Sequence[str]) -> list[tuple[str, ...]]:
+    """What each word of a run is found by: its term, and the pairs that begin in it.
+
+    Segmenters cut a query otherwise than the sentence it is from, and then only pairs meet. They
+    stand behind their word, so that the terms of a name are a stretch of those of a text.
+
+    Args:
+        run: the characters.
+        words: what it is cut into, in order.
+        terms: of each word; empty for none. A pair that is one already does not come again.
+    """
+    beside = {(word.start, term) for word, term in zip(words, terms, strict=True)}
+    found, some, at = [], pairs(run), 0
+    ends = [*(word.start for word in words[1:]), len(run)]
+    for term, end in zip(terms, ends[: len(words)], strict=True):
+        begin = at
+        while at < len(some) and some[at][0] < end:
+            at += 1
+        more = tuple(pair[1] for pair in some[begin:at] if pair not in beside)
+        found.append((term, *more) if term else more)
+    return found
 
 
 def has_kana(text: str) -> bool:

@@ -18,7 +18,8 @@ class AnalyzerSettings:
         stemming: whether terms are stemmed.
         stop_words: whether stop words are left out of terms.
         diacritics: whether accents are kept; folded away otherwise.
-        cjk: how Chinese, Japanese and Korean are cut: by a `segmenter`, in overlapping `bigrams`,
+        cjk: how Chinese, Japanese and Korean are cut: by a `segmenter`, with pairs of
+            characters as further terms, in such overlapping pairs alone (`bigrams`),
             or `auto` (a segmenter where one is installed).
     """
 

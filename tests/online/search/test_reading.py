@@ -39,3 +39,8 @@ def test_a_word_still_being_typed_may_be_any_that_begins_so() -> None:
     assert reading("stati", known, unfinished=True).wanted.begun == ()  # all of them begin so
     assert reading("sony ", known, unfinished=True).wanted.begun == ()
     assert reading("sony", known).wanted.begun == ()
+
+
+@pytest.mark.parametrize("query", ['"pale moon" rises"', "“pale moon” rises", "„pale moon“ rises“"])
+def test_what_is_quoted_is_between_an_opening_and_a_closing_mark(query: str) -> None:
+    assert reading(query).phrases == (("pale", "moon"),)

@@ -33,7 +33,7 @@ FUNCTION_WORD = 0.5
 BEGUN = 256
 """So many words that begin as an unfinished one does are looked at."""
 
-_QUOTED = re.compile(r'["“”]([^"“”]*)["“”]')
+_QUOTED = re.compile(r'["“”„]([^"“”„]*)["“”]')
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ def _weighed(order: list[str], understood: Understood, analyzer: Analyzer) -> di
         for term in expansion.terms:  # a phrase of several words shares the weight of one
             weight = expansion.weight / len(expansion.terms)
             terms[term] = max(terms.get(term, 0.0), weight)
-    if len(order) >= SENTENCE:
+    if len(understood.words) >= SENTENCE:
         little = _function_terms(analyzer, analyzer.detect(understood.text))
         if not little.issuperset(order):
             for term in little & terms.keys():
