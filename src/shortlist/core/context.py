@@ -7,7 +7,7 @@ training has met counts from its first event on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -90,6 +90,10 @@ class Contexts:
         """`value_code` of each event's value, `int64[n]`; -1 for none."""
         codes = [value_code(term) for term in self.terms[name]]
         return np.array([*codes, -1], np.int64)[self.places[name]]
+
+    def codes_of(self, names: Iterable[str]) -> dict[str, NDArray[np.int64]]:
+        """`codes` of several names."""
+        return {name: self.codes(name) for name in names}
 
     def distinct(self, size: int) -> tuple[NDArray[np.int32], list[str]]:
         """The different contexts of `size` events, as text, and the place of each event's among

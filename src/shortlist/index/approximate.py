@@ -146,7 +146,10 @@ class ApproximateIndex(ABC):
         if allowed < len(table):
             scanned = self._is_scanned(k, allowed)
         else:
-            allow, scanned = None, self._is_all_scanned(k)
+            allow = None
+            if k not in self._scans:
+                self._scans[k] = self._is_scanned(k, allowed)
+            scanned = self._scans[k]
         if scanned:
             return table.scan(queries, k, allow, allowed, self.threads)
         found = np.empty((len(queries), k), np.int32)
@@ -163,10 +166,6 @@ class ApproximateIndex(ABC):
 
     def _is_scanned(self, k: int, allowed: int) -> bool:
         return min(k, allowed) == 0 or self.cost(k, allowed) > self.scan_cost(allowed)
-
-    def _is_all_scanned(self, k: int) -> bool:
-        known = self._scans.get(k)
-        return self._scans.setdefault(k, self._is_scanned(k, len(self))) if known is None else known
 
     def _answer(
         self,

@@ -18,23 +18,18 @@ from numpy.typing import NDArray
 from shortlist.core.bitmap import Bitmap, holds
 from shortlist.core.jit import kernel
 from shortlist.index.half import CACHE_LINE, prefetch
-from shortlist.index.kernels import Matrix, dot, fetch
+from shortlist.index.kernels import Matrix, dot, fetch, rank_of, score_of
 
 Links = NDArray[np.int32]
 Starts = NDArray[np.int64]
 Keys = NDArray[np.uint64]
 
 _LAST = 0xFFFFFFFF
-_SIGN = np.uint32(0x80000000)
 
 
 @kernel
 def _key(score: np.float32, node: int) -> np.uint64:
-    bits = np.float32(score).view(np.uint32)
-    if bits == _SIGN:
-        bits = np.uint32(0)  # -0 is 0
-    rank = ~bits if bits & _SIGN else bits | _SIGN
-    return np.uint64(np.uint64(rank) << np.uint64(32) | np.uint64(_LAST - node))
+    return np.uint64(np.uint64(rank_of(score)) << np.uint64(32) | np.uint64(_LAST - node))
 
 
 @kernel
@@ -44,9 +39,7 @@ def _node(key: np.uint64) -> int:
 
 @kernel
 def _score(key: np.uint64) -> np.float32:
-    rank = np.uint32(key >> np.uint64(32))
-    bits = rank ^ _SIGN if rank & _SIGN else ~rank
-    return np.uint32(bits).view(np.float32)
+    return score_of(np.uint32(key >> np.uint64(32)))
 
 
 @kernel

@@ -169,7 +169,9 @@ class HnswIndex(ApproximateIndex):
         table = self._table
         k = found.shape[1]
         if allow is None:
-            beam = self._beams.get(k) or self._beams.setdefault(k, self._beam(k, allowed))
+            if k not in self._beams:
+                self._beams[k] = self._beam(k, allowed)
+            beam = self._beams[k]
             budget, bitmap = len(table), _EVERYTHING
         else:
             beam = self._beam(k, allowed)

@@ -284,7 +284,6 @@ class IvfIndex(ApproximateIndex):
         counts = np.empty(len(queries), np.int64)
         for i in range(len(queries)):
             one = slice(i, i + 1)
-            effort = 1.0
             for most in (min(self.lists, int(1.5 * guess) + 8), self.lists):
                 _, order = self._coarse.quantizer.search(
                     queries[one], most, params=centroid_parameters(most) if coded else None

@@ -22,6 +22,7 @@ Matrix = NDArray[np.float32] | NDArray[np.uint16]
 _AHEAD = 4  # rows on their way while one is multiplied; measured best of 1, 2, 4
 _BLOCK = 8  # queries that share one pass over a matrix: they stay in the first-level cache
 NONE = np.int32(np.iinfo(np.int32).max)  # sorts after every row
+_SIGN, _EVERY = np.uint32(0x80000000), np.uint32(0xFFFFFFFF)
 _RADIX = 11
 _HEAP_UP_TO = 40  # answers; sorting all candidates pays for longer lists
 
@@ -52,6 +53,22 @@ def fetch(matrix: Matrix, position: int) -> None:
     start = position * stride
     for offset in range(start, start + stride, CACHE_LINE):
         prefetch(matrix, offset)
+
+
+@kernel
+def rank_of(score: np.float32) -> np.uint32:
+    """The bits of a number, made to order as an unsigned one; -0 is 0."""
+    bits = np.float32(score).view(np.uint32)
+    if bits == _SIGN:
+        bits = np.uint32(0)
+    return np.uint32(bits ^ _EVERY if bits & _SIGN else bits | _SIGN)
+
+
+@kernel
+def score_of(rank: np.uint32) -> np.float32:
+    """The number of a `rank_of`."""
+    bits = rank ^ _SIGN if rank & _SIGN else rank ^ _EVERY
+    return np.uint32(bits).view(np.float32)
 
 
 @kernel
@@ -145,7 +162,6 @@ def refine(
     k = found.shape[1]
     counts = np.zeros(len(queries), np.int64)
     dots = np.empty(c, np.float32)
-    bits = dots.view(np.uint32)
     places = np.empty(c, np.int64)
     keys, spare_keys = np.empty(c, np.uint32), np.empty(c, np.uint32)
     order, spare_order = np.empty(c, np.int32), np.empty(c, np.int32)
@@ -173,18 +189,14 @@ def refine(
             unheap(scores[q], found[q])
             continue
         for i in range(n):
-            # The bits of a float, made to sort as an unsigned number, largest float first.
-            b = bits[i] if bits[i] != np.uint32(0x80000000) else np.uint32(0)  # -0 is 0
-            keys[i] = b if b & np.uint32(0x80000000) else b ^ np.uint32(0x7FFFFFFF)
+            keys[i] = rank_of(dots[i]) ^ _EVERY  # the largest first
         _radix_sort(keys, order, n, spare_keys, spare_order)
         keys, spare_keys = spare_keys, keys  # three passes end in the spare arrays
         order, spare_order = spare_order, order
         _order_ties(keys, order, n)
         for i in range(min(n, k)):
-            b = keys[i]
-            bits[i] = b if b & np.uint32(0x80000000) else b ^ np.uint32(0x7FFFFFFF)
             found[q, i] = order[i]
-            scores[q, i] = dots[i]
+            scores[q, i] = score_of(np.uint32(keys[i] ^ _EVERY))
         for i in range(n, k):
             found[q, i] = -1
             scores[q, i] = -np.inf

@@ -364,12 +364,12 @@ def _save_features(data: TrainingData, models: Models, folder: Path) -> None:
     counted = models.features.counted if models.ranker is not None else []
     if counted:
         names = models.features.contexts
-        contexts = {name: data.context.codes(name) for name in names}
+        contexts = data.context.codes_of(names)
         log = Log(data.item, data.owners(), data.time, data.kind_codes(), contexts)
         more = log
         if data.others is not None:
             others = data.others
-            contexts = {name: others.context.codes(name) for name in names}
+            contexts = others.context.codes_of(names)
             users = data.user_keys[others.user]
             more = log.joined(Log(others.item, users, others.time, others.kind, contexts))
         for feature in counted:

@@ -10,13 +10,13 @@ from typing import overload
 import numpy as np
 from msgspec import structs
 
-from shortlist.config.features import uncounted
+from shortlist.config.features import counts, uncounted
 from shortlist.config.schema import Config
 from shortlist.core.catalogue import Value
-from shortlist.core.context import Context, written
+from shortlist.core.context import Context
 from shortlist.core.errors import FeatureError, ReleaseError
 from shortlist.core.event import Event
-from shortlist.core.keys import item_key, item_keys
+from shortlist.core.keys import item_key
 from shortlist.core.request import Request, Shortlist
 from shortlist.core.search import SearchRequest
 from shortlist.core.times import now
@@ -26,15 +26,15 @@ from shortlist.online.experiments import Experiments
 from shortlist.online.live.book import Book
 from shortlist.online.live.write import Stored
 from shortlist.online.pipeline import RequestPipeline
-from shortlist.online.posted import check_event, weight_of
+from shortlist.online.posted import check_event
 from shortlist.online.search.pipeline import SearchPipeline
 from shortlist.online.search.searches import Searches
 from shortlist.online.snapshot import Snapshot
 from shortlist.release.publish import Releases
 from shortlist.stores import Stores, open_stores
-from shortlist.stores.contract import EVENT, kind_code
 from shortlist.stores.inbox import Inbox
 from shortlist.stores.items import ItemBody
+from shortlist.stores.merge import as_stored
 from shortlist.stores.notes import Notes
 
 
@@ -230,15 +230,10 @@ class Engine(Searches):
         ]
         self._inbox.write(stamped)
         self._notes.write([event for event in stamped if event.kind in self._noted])
-        counting = [event for event in stamped if weight_of(event.kind, section) > 0]
-        if not counting:
-            return 0
-        records = np.empty(len(counting), EVENT)
-        records["item"] = item_keys([event.item for event in counting])
-        records["time"] = [event.time for event in counting]
-        records["kind"] = [kind_code(event.kind) for event in counting]
-        contexts = [written(event.context) for event in counting]
-        return self._stores.history.append([event.user for event in counting], records, contexts)
+        counting = [
+            event for event in stamped if counts(event.kind, section.weights, section.impression)
+        ]
+        return self._stores.history.append(*as_stored(counting)) if counting else 0
 
     def log_impressions(self, user: str, answer: Shortlist) -> None:
         """Note that an answer was shown, for the next training; written within a second."""

@@ -1,4 +1,4 @@
-"""What an event has to be to be taken, and how much it weighs."""
+"""What an event has to be to be taken."""
 
 from __future__ import annotations
 
@@ -6,13 +6,6 @@ from shortlist.config.schema import EventsSection
 from shortlist.core.context import check_context
 from shortlist.core.errors import RequestError, did_you_mean
 from shortlist.core.event import Event
-
-
-def weight_of(kind: str, events: EventsSection) -> float:
-    """How much a kind counts in a history; 0 for impressions and kinds that nothing counts."""
-    if kind == events.impression:
-        return 0.0
-    return events.weights.get(kind, 0.0) if events.weights else 1.0
 
 
 def check_event(event: Event, events: EventsSection, where: str) -> None:

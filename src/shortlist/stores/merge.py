@@ -11,7 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.stores.contract import EVENT, POSTED, Events
+from shortlist.core.context import written
+from shortlist.core.event import Event
+from shortlist.core.keys import item_keys
+from shortlist.stores.contract import EVENT, POSTED, Events, kind_code
 
 NO_EVENTS: Events = np.empty(0, EVENT)
 
@@ -44,6 +47,16 @@ def owned(events: Events, owner: NDArray[np.uint64] | int) -> Events:
         made[name] = events[name]
     made["user"] = owner
     return made
+
+
+def as_stored(events: Sequence[Event]) -> tuple[list[str], Events, list[str]]:
+    """Users, events and contexts, as `HistoryStore.append` and `note` take them."""
+    records = np.empty(len(events), EVENT)
+    records["item"] = item_keys([event.item for event in events])
+    records["time"] = [event.time for event in events]
+    records["kind"] = [kind_code(event.kind) for event in events]
+    users = [event.user for event in events]
+    return users, records, [written(event.context) for event in events]
 
 
 class Told:

@@ -11,13 +11,10 @@ from collections.abc import Iterable, Sequence
 from threading import Event as Signal
 from threading import Lock, Thread
 
-import numpy as np
-
-from shortlist.core.context import written
 from shortlist.core.errors import StoreError
 from shortlist.core.event import Event
-from shortlist.core.keys import item_keys, kind_code
-from shortlist.stores.contract import EVENT, HistoryStore
+from shortlist.stores.contract import HistoryStore
+from shortlist.stores.merge import as_stored
 
 INTERVAL = 1.0
 """Seconds after which events are written at the latest."""
@@ -59,12 +56,7 @@ class Notes:
         """
         if not events:
             return
-        records = np.empty(len(events), EVENT)
-        records["item"] = item_keys([event.item for event in events])
-        records["time"] = [event.time for event in events]
-        records["kind"] = [kind_code(event.kind) for event in events]
-        contexts = [written(event.context) for event in events]
-        self._history.note([event.user for event in events], records, contexts)
+        self._history.note(*as_stored(events))
 
     def flush(self) -> None:
         """Note what waits."""

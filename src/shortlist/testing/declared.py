@@ -124,7 +124,7 @@ class DeclaredWorld:
             np.array([item_key(f"user {e.user}") for e in events], np.uint64),
             np.array([e.time for e in events], np.int64),
             np.array([kind_code(e.kind) for e in events], np.uint32),
-            {name: self.columns(events).codes(name) for name in CONTEXTS},
+            self.columns(events).codes_of(CONTEXTS),
         )
 
     def columns(self, events: Sequence[Happening]) -> Contexts:

@@ -99,7 +99,7 @@ class Examples:
         few = np.empty(0, np.int32)
         many = np.empty(0, np.int64)
         wide = np.empty((0, 0), np.float32)
-        return cls(few, many, many, few, no, no, few, wide, wide, wide, no, (), ())
+        return cls(few, many, many, few, no, no, few, wide, wide, no[None].repeat(3, 0), no, (), ())
 
 
 def fused_columns(scores: NDArray[np.float32]) -> NDArray[np.float32]:

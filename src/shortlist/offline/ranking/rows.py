@@ -226,7 +226,7 @@ def _rows(
         key=user_keys(ids),
         item=examples.item,
         stands=examples.stands,
-        fused=examples.fused[0] if len(examples.fused) else examples.stands,
+        fused=examples.fused[0],
         log=data.item,
         history=_histories(examples, data),
         kinds=kinds,
